@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: LGPL-2.1-only
+# libstarling; a sanitizer build leaves its run time to the program.
+lib_version := 0.1
+lib_c := lib/device.c lib/agent.c lib/telemetry.c
+lib_ld := -Wl,-soname,libstarling.so.0 -Wl,--version-script=lib/libstarling.map \
+	$(if $(SAN),,-Wl$(comma)-z$(comma)defs)
+$(eval $(call sharedlib,lib/libstarling.so.0,$(lib_c),$(lib_ld)))
+$(O)/lib/libstarling.so.0: lib/libstarling.map
+
+extra += $(O)/lib/libstarling.so $(O)/lib/libstarling.pc
+$(O)/lib/libstarling.so: $(O)/lib/libstarling.so.0
+	$(Q)ln -sfn libstarling.so.0 $@
+$(O)/lib/libstarling.pc: lib/libstarling.pc.in
+	$(Q)mkdir -p $(@D) && sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(lib_version)|' $< >$@
