@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* agent.h - agents: sets of tasks that live as long as someone refers to them. */
+#ifndef STARLING_AGENT_H
+#define STARLING_AGENT_H
+
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+#include <uapi/linux/starling.h>
+
+struct file;
+struct pid_namespace;
+struct starling_pages;
+struct starling_user;
+
+/**
+ * struct starling_agent - an agent
+ * @id:		index in the registry, never used twice
+ * @ref:	descriptors, members, the sampling work while it runs
+ * @user:	whose share of agents this one counts in
+ * @pid_ns:	creator's, in which mapped records give task ids; counted
+ * @lock:	guards all below and the fields of the members; taken in
+ *		process context only, innermost but for the hash table's locks
+ * @members:	by @serial, lowest first
+ * @serial:	of the last member
+ * @generation:	members that came or left, ever
+ * @rec:	name, weight, counts, and sums of members that left
+ * @pages:	what readers map; NULL until someone maps it, then until the end
+ * @maps:	mappings there are
+ * @sampling:	@sample is queued or runs, and holds a reference
+ */
+struct starling_agent {
+	u64 id;
+	struct kref ref;
+	struct starling_user *user;
+	struct pid_namespace *pid_ns;
+	struct rcu_work free;
+
+	spinlock_t lock;	/* all below */
+	struct list_head members;
+	u64 serial;
+	u64 generation;
+	struct starling_agent_record rec;
+	struct starling_pages *pages;
+	u32 maps;
+	bool sampling;
+	struct delayed_work sample;
+};
+
+extern struct workqueue_struct *starling_wq;
+extern unsigned int starling_max_agents;
+extern unsigned int starling_max_user_agents;
+
+long starling_agent_create(struct file *file, void *arg);
+struct starling_agent *starling_agent_next(u64 id);
+void starling_agent_put(struct starling_agent *agent);
+
+static inline void starling_agent_get(struct starling_agent *agent)
+{
+	kref_get(&agent->ref);
+}
+
+/* For pointers found under rcu_read_lock(): false when it is on its way out. */
+static inline bool starling_agent_tryget(struct starling_agent *agent)
+{
+	return kref_get_unless_zero(&agent->ref);
+}
+
+#endif

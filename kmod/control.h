@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* control.h - the daemon's side, and lists for those who may see everything. */
+#ifndef STARLING_CONTROL_H
+#define STARLING_CONTROL_H
+
+struct file;
+
+long starling_control_claim(struct file *file, void *arg);
+void starling_control_release(struct file *file);
+long starling_control_publish(struct file *file, void *arg);
+long starling_control_tasks(struct file *file, void *arg);
+long starling_control_agents(struct file *file, void *arg);
+long starling_agent_tasks(struct file *file, void *arg);
+
+#endif

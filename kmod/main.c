@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * /dev/starling: agents, their tasks and their telemetry. See the ABI in
+ * include/uapi/linux/starling.h. The module does not schedule and does not
+ * talk to GPUs: it remembers who belongs together and what they are for.
+ */
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/rcupdate.h>
+#include <linux/workqueue.h>
+
+#include "agent.h"
+#include "command.h"
+#include "control.h"
+#include "lineage.h"
+#include "remains.h"
+#include "task.h"
+#include "telemetry.h"
+
+unsigned int starling_max_agents = 1024;
+module_param_named(max_agents, starling_max_agents, uint, 0644);
+MODULE_PARM_DESC(max_agents, "agents there may be (default 1024)");
+
+unsigned int starling_max_user_agents = 256;
+module_param_named(max_user_agents, starling_max_user_agents, uint, 0644);
+MODULE_PARM_DESC(max_user_agents,
+		 "agents of one user without CAP_SYS_RESOURCE (default 256)");
+
+unsigned int starling_max_tasks = 65536;
+module_param_named(max_tasks, starling_max_tasks, uint, 0644);
+MODULE_PARM_DESC(max_tasks, "member tasks there may be (default 65536)");
+
+struct workqueue_struct *starling_wq;
+
+long starling_get_info(struct file *file, void *arg)
+{
+	struct starling_info *info = arg;
+
+	if (!starling_is_zero(info->__reserved))
+		return -EINVAL;
+	info->out_abi_version = STARLING_ABI_VERSION;
+	info->out_task_record_size = sizeof(struct starling_task_record);
+	info->out_agent_record_size = sizeof(struct starling_agent_record);
+	info->out_map_size = STARLING_MAP_SIZE;
+	info->out_features = STARLING_FEATURES;
+	info->out_max_agents = READ_ONCE(starling_max_agents);
+	info->out_max_user_agents = READ_ONCE(starling_max_user_agents);
+	info->out_max_tasks = READ_ONCE(starling_max_tasks);
+	info->out_nslots = STARLING_NSLOTS;
+	info->out_sample_ns = STARLING_SAMPLE_MS * NSEC_PER_MSEC;
+	info->out_lost_tasks = atomic64_read(&starling_lost);
+	return 0;
+}
+
+static const struct starling_command commands[] = {
+	STARLING_COMMAND(STARLING_IOC_GET_INFO, starling_get_info,
+			 starling_info, __reserved, 0, true),
+	STARLING_COMMAND(STARLING_IOC_AGENT_CREATE, starling_agent_create,
+			 starling_agent_create, __reserved, 0, false),
+	STARLING_COMMAND(STARLING_IOC_CONTROL_CLAIM, starling_control_claim,
+			 starling_control, __reserved, 0, false),
+	STARLING_COMMAND(STARLING_IOC_PUBLISH, starling_control_publish,
+			 starling_publish, __reserved, 0, true),
+	STARLING_COMMAND(STARLING_IOC_TASKS, starling_control_tasks,
+			 starling_list, __reserved, 0, true),
+	STARLING_COMMAND(STARLING_IOC_AGENTS, starling_control_agents,
+			 starling_list, __reserved, 0, true),
+};
+
+static long device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	return starling_command_run(commands, ARRAY_SIZE(commands), file, cmd, arg);
+}
+
+static int device_close(struct inode *inode, struct file *file)
+{
+	starling_control_release(file);
+	return 0;
+}
+
+static const struct file_operations device_fops = {
+	.owner		= THIS_MODULE,
+	.release	= device_close,
+	.unlocked_ioctl	= device_ioctl,
+	.compat_ioctl	= compat_ptr_ioctl,
+};
+
+static struct miscdevice device = {
+	.minor	= MISC_DYNAMIC_MINOR,
+	.name	= "starling",
+	.fops	= &device_fops,
+	.mode	= 0666,
+};
+
+static int __init starling_init(void)
+{
+	int err;
+
+	starling_wq = alloc_workqueue("starling", WQ_UNBOUND | WQ_FREEZABLE, 0);
+	if (!starling_wq)
+		return -ENOMEM;
+	err = starling_tasks_init();
+	if (err)
+		goto out_wq;
+	err = starling_lineage_init();
+	if (err)
+		goto out_tasks;
+	err = misc_register(&device);
+	if (err)
+		goto out_lineage;
+	return 0;
+
+out_lineage:
+	starling_lineage_exit();
+out_tasks:
+	starling_tasks_exit();
+out_wq:
+	destroy_workqueue(starling_wq);
+	return err;
+}
+
+/* Agents hold the module: there is none any more, but some may not be freed. */
+static void __exit starling_exit(void)
+{
+	misc_deregister(&device);
+	starling_lineage_exit();
+	starling_remains_exit();
+	starling_tasks_exit();
+	rcu_barrier();
+	destroy_workqueue(starling_wq);
+}
+
+module_init(starling_init);
+module_exit(starling_exit);
+
+MODULE_DESCRIPTION("Agents, roles and telemetry of threads that share a GPU");
+MODULE_AUTHOR("The Starling project");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* task.h - member tasks of agents. */
+#ifndef STARLING_TASK_H
+#define STARLING_TASK_H
+
+#include <linux/list.h>
+#include <linux/rhashtable-types.h>
+#include <linux/sched.h>
+#include <uapi/linux/starling.h>
+
+struct file;
+struct pid_namespace;
+struct starling_agent;
+
+/* Values of a record that an agent sums up. */
+#define STARLING_NSUMS	10
+/* The first of them that come from PUBLISH; those before from the task. */
+#define STARLING_SUM_GPU	5
+
+/* Bits of the values that the module reads itself. */
+#define STARLING_VALID_CPU	(BIT(STARLING_VAL_RUN) | BIT(STARLING_VAL_SWITCHES) | \
+				 BIT(STARLING_VAL_MIGRATIONS) | \
+				 (IS_ENABLED(CONFIG_SCHED_INFO) ? BIT(STARLING_VAL_WAIT) : 0))
+#define STARLING_VALID_GPU	(BIT(STARLING_VAL_GPU_WAIT) | BIT(STARLING_VAL_GPU_LAUNCH) | \
+				 BIT(STARLING_VAL_GPU_ALLOC) | BIT(STARLING_VAL_STARVED))
+
+/**
+ * struct starling_member - a task in an agent
+ * @node:	in the table of all members, by @task
+ * @task:	not counted: the exit hook takes the member out of the table
+ *		and of the agent before the task can be freed
+ * @agent:	counted, and the same for the life of this structure; a task
+ *		that moves to another agent gets a new one
+ * @link:	in the agent's @members; under its lock like all below. After
+ *		exit: among the remains
+ * @serial:	position in that list
+ * @slot:	in the agent's pages, or -1
+ * @root:	brought in by AGENT_JOIN, or a thread of such a process
+ * @left:	no longer in the list
+ * @rec:	its record; CPU values and names as of the last look
+ * @base:	sums before it was a member
+ */
+struct starling_member {
+	struct rhash_head node;
+	struct task_struct *task;
+	struct starling_agent *agent;
+	struct rcu_head rcu;
+
+	struct list_head link;
+	u64 serial;
+	int slot;
+	bool root;
+	bool left;
+	struct starling_task_record rec;
+	u64 base[STARLING_NSUMS];
+};
+
+enum starling_leave { STARLING_LEFT_EXIT, STARLING_LEFT_ASKED, STARLING_LEFT_MOVED };
+
+extern unsigned int starling_max_tasks;
+extern atomic_t starling_ntasks;
+extern atomic64_t starling_lost;
+
+int starling_tasks_init(void);
+void starling_tasks_exit(void);
+
+int starling_member_do(struct task_struct *task,
+		       int (*fn)(struct starling_member *m, void *arg), void *arg);
+void starling_member_free(struct starling_member *m);
+int starling_member_fork(struct task_struct *parent, struct task_struct *child);
+int starling_member_join(struct starling_agent *agent, struct task_struct *task);
+int starling_member_leave(struct starling_agent *agent, struct task_struct *task);
+void starling_member_exit(struct task_struct *task);
+void starling_member_exec(struct task_struct *task);
+bool starling_member_role(struct starling_member *m, u16 role, u16 source);
+
+void starling_member_sample(struct starling_member *m);
+void starling_member_publish(struct starling_member *m, const struct starling_task_record *pub);
+void starling_member_unpublish(struct starling_member *m);
+void starling_member_rebase(struct starling_member *m);
+void starling_member_add_to(struct starling_member *m, struct starling_agent_record *sum);
+bool starling_member_record(struct starling_member *m, struct pid_namespace *ns,
+			    struct starling_task_record *rec);
+
+long starling_agent_join(struct file *file, void *arg);
+long starling_agent_leave(struct file *file, void *arg);
+long starling_task_stat(struct file *file, void *arg);
+long starling_task_set_role(struct file *file, void *arg);
+
+#endif

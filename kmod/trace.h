@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * trace.h - what happens to agents and their tasks.
+ *
+ * Arguments are numbers only, so that raw tracepoint programs can use them as
+ * they stand; of task events the first five are always agent_id, tid, tgid,
+ * role, source. Task ids are those of the initial PID namespace.
+ */
+#undef TRACE_SYSTEM
+#define TRACE_SYSTEM starling
+
+#if !defined(STARLING_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
+#define STARLING_TRACE_H
+
+#include <linux/tracepoint.h>
+#include <uapi/linux/starling.h>
+
+#ifndef STARLING_TRACE_NAMES
+#define STARLING_TRACE_NAMES
+/* Names as the command line tool has them. */
+#define show_role(role) __print_symbolic(role,			\
+	{ STARLING_ROLE_NONE,		"none" },		\
+	{ STARLING_ROLE_FEEDER,		"feeder" },		\
+	{ STARLING_ROLE_SERVICE,	"service" },		\
+	{ STARLING_ROLE_ORCHESTRATOR,	"orchestrator" },	\
+	{ STARLING_ROLE_TOOL,		"tool" },		\
+	{ STARLING_ROLE_BACKGROUND,	"background" })
+
+#define show_source(source) __print_symbolic(source,		\
+	{ STARLING_BY_NONE,		"none" },		\
+	{ STARLING_BY_LINEAGE,		"lineage" },		\
+	{ STARLING_BY_DETECTION,	"detection" },		\
+	{ STARLING_BY_OWNER,		"owner" },		\
+	{ STARLING_BY_SELF,		"self" })
+
+#define show_leave(how) __print_symbolic(how,			\
+	{ 0, "exit" }, { 1, "asked" }, { 2, "moved" })
+#endif
+
+TRACE_EVENT(starling_agent_create,
+	TP_PROTO(u64 agent_id, u32 weight, u32 tgid),
+	TP_ARGS(agent_id, weight, tgid),
+	TP_STRUCT__entry(
+		__field(u64, agent_id)
+		__field(u32, weight)
+		__field(u32, tgid)
+	),
+	TP_fast_assign(
+		__entry->agent_id = agent_id;
+		__entry->weight = weight;
+		__entry->tgid = tgid;
+	),
+	TP_printk("agent=%llu weight=%u tgid=%u",
+		  __entry->agent_id, __entry->weight, __entry->tgid)
+);
+
+TRACE_EVENT(starling_agent_free,
+	TP_PROTO(u64 agent_id, u64 forks, u64 exits),
+	TP_ARGS(agent_id, forks, exits),
+	TP_STRUCT__entry(
+		__field(u64, agent_id)
+		__field(u64, forks)
+		__field(u64, exits)
+	),
+	TP_fast_assign(
+		__entry->agent_id = agent_id;
+		__entry->forks = forks;
+		__entry->exits = exits;
+	),
+	TP_printk("agent=%llu forks=%llu exits=%llu",
+		  __entry->agent_id, __entry->forks, __entry->exits)
+);
+
+TRACE_EVENT(starling_task_join,
+	TP_PROTO(u64 agent_id, u32 tid, u32 tgid, u32 role, u32 source, u32 inherited),
+	TP_ARGS(agent_id, tid, tgid, role, source, inherited),
+	TP_STRUCT__entry(
+		__field(u64, agent_id)
+		__field(u32, tid)
+		__field(u32, tgid)
+		__field(u32, role)
+		__field(u32, source)
+		__field(u32, inherited)
+	),
+	TP_fast_assign(
+		__entry->agent_id = agent_id;
+		__entry->tid = tid;
+		__entry->tgid = tgid;
+		__entry->role = role;
+		__entry->source = source;
+		__entry->inherited = inherited;
+	),
+	TP_printk("agent=%llu tid=%u tgid=%u role=%s source=%s how=%s",
+		  __entry->agent_id, __entry->tid, __entry->tgid,
+		  show_role(__entry->role), show_source(__entry->source),
+		  __entry->inherited ? "fork" : "join")
+);
+
+TRACE_EVENT(starling_task_leave,
+	TP_PROTO(u64 agent_id, u32 tid, u32 tgid, u32 role, u32 source, u32 how),
+	TP_ARGS(agent_id, tid, tgid, role, source, how),
+	TP_STRUCT__entry(
+		__field(u64, agent_id)
+		__field(u32, tid)
+		__field(u32, tgid)
+		__field(u32, role)
+		__field(u32, source)
+		__field(u32, how)
+	),
+	TP_fast_assign(
+		__entry->agent_id = agent_id;
+		__entry->tid = tid;
+		__entry->tgid = tgid;
+		__entry->role = role;
+		__entry->source = source;
+		__entry->how = how;
+	),
+	TP_printk("agent=%llu tid=%u tgid=%u role=%s source=%s how=%s",
+		  __entry->agent_id, __entry->tid, __entry->tgid,
+		  show_role(__entry->role), show_source(__entry->source),
+		  show_leave(__entry->how))
+);
+
+TRACE_EVENT(starling_task_role,
+	TP_PROTO(u64 agent_id, u32 tid, u32 tgid, u32 role, u32 source),
+	TP_ARGS(agent_id, tid, tgid, role, source),
+	TP_STRUCT__entry(
+		__field(u64, agent_id)
+		__field(u32, tid)
+		__field(u32, tgid)
+		__field(u32, role)
+		__field(u32, source)
+	),
+	TP_fast_assign(
+		__entry->agent_id = agent_id;
+		__entry->tid = tid;
+		__entry->tgid = tgid;
+		__entry->role = role;
+		__entry->source = source;
+	),
+	TP_printk("agent=%llu tid=%u tgid=%u role=%s source=%s",
+		  __entry->agent_id, __entry->tid, __entry->tgid,
+		  show_role(__entry->role), show_source(__entry->source))
+);
+
+TRACE_EVENT(starling_publish,
+	TP_PROTO(u32 count, u32 applied),
+	TP_ARGS(count, applied),
+	TP_STRUCT__entry(
+		__field(u32, count)
+		__field(u32, applied)
+	),
+	TP_fast_assign(
+		__entry->count = count;
+		__entry->applied = applied;
+	),
+	TP_printk("records=%u applied=%u", __entry->count, __entry->applied)
+);
+
+#endif
+
+#undef TRACE_INCLUDE_PATH
+#define TRACE_INCLUDE_PATH .
+#undef TRACE_INCLUDE_FILE
+#define TRACE_INCLUDE_FILE trace
+#include <trace/define_trace.h>
