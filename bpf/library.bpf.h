@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Mappings of the GPU driver's library, wherever a copy of it lies: the
+ * daemon has to put probes into each before the program waits for long.
+ *
+ * A mapping can be seen as it is made, where the kernel lets functions be
+ * traced, or else just before, when its file is read.
+ */
+#ifndef STARLING_LIBRARY_BPF_H
+#define STARLING_LIBRARY_BPF_H
+
+static __always_inline bool cuda_name(const unsigned char *at)
+{
+	char name[16] = {};
+
+	bpf_probe_read_kernel_str(name, sizeof(name), at);
+	return name[0] == 'l' && name[1] == 'i' && name[2] == 'b' &&
+	       name[3] == 'c' && name[4] == 'u' && name[5] == 'd' &&
+	       name[6] == 'a' && name[7] == '.' && name[8] == 's' &&
+	       name[9] == 'o';
+}
+
+/* Once for each inode; the daemon forgets those that it could not probe. */
+static __always_inline void report_library(struct inode *inode)
+{
+	struct task_struct *p = bpf_get_current_task_btf();
+	struct probe_lib lib = {};
+	struct probe_event *ev;
+	u8 one = 1;
+
+	lib.dev = BPF_CORE_READ(inode, i_sb, s_dev);
+	lib.ino = BPF_CORE_READ(inode, i_ino);
+	if (bpf_map_update_elem(&libs, &lib, &one, BPF_NOEXIST))
+		return;
+	ev = event_new(PROBE_LIB_MAPPED);
+	if (!ev) {
+		bpf_map_delete_elem(&libs, &lib);
+		return;
+	}
+	ev->tid = p->pid;
+	ev->tgid = p->tgid;
+	ev->dev = lib.dev;
+	ev->ino = lib.ino;
+	bpf_ringbuf_submit(ev, BPF_RB_FORCE_WAKEUP);
+}
+
+/* After each new mapping. */
+SEC("fentry/perf_event_mmap")
+int BPF_PROG(on_mmap, struct vm_area_struct *vma)
+{
+	struct file *file = vma->vm_file;
+
+	if (file && cuda_name(BPF_CORE_READ(file, f_path.dentry, d_name.name)))
+		report_library(BPF_CORE_READ(file, f_inode));
+	return 0;
+}
+
+/*
+ * At reads of a file's start: loaders read the header before they map. Files
+ * too small to be a driver are most of what is read, and not looked at.
+ */
+#define LIBRARY_MIN_BYTES	16384
+
+SEC("tp_btf/mm_filemap_get_pages")
+int BPF_PROG(on_read, struct address_space *mapping, unsigned long index)
+{
+	struct inode *inode;
+	const unsigned char *name;
+
+	if (index)
+		return 0;
+	inode = mapping->host;
+	if (inode->i_size < LIBRARY_MIN_BYTES)
+		return 0;
+	name = inode_name(inode);
+	if (name && cuda_name(name))
+		report_library(inode);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The maps. What is known of a task is in its task storage, which the kernel
+ * frees with the task: membership needs no sweeping and cannot outgrow the
+ * number of tasks.
+ */
+#ifndef STARLING_STATE_BPF_H
+#define STARLING_STATE_BPF_H
+
+#define TASK_ROOT	(1U << 0)	/* process that was made a member */
+#define TASK_EXECED	(1U << 1)
+#define TASK_WATCHED	(1U << 2)
+#define TASK_GPU	(1U << 3)	/* called the GPU driver's library */
+#define TASK_EXITED	(1U << 4)
+#define TASK_ESTIMATED	(1U << 5)	/* gpu_wait_ns, launches: in part */
+#define TASK_STARVED	(1U << 6)	/* starved_ns was handed in */
+
+/*
+ * @base_*, @folded_*: of run, run-queue and GPU wait time, at join, and what the agent's
+ *	sums already have of an exited task
+ * @entry_*: at the last entry of a wait; entry_ns 0: its return was seen
+ * @seen_*: waits whose return was seen, their time, and that from one's entry
+ *	to the next one's; fading
+ * @learn_*: waits and launches in launch windows, fading
+ * @vote: of recent waits, by style
+ */
+struct task_state {
+	u64 agent_id;
+	u64 base_run;
+	u64 base_wait;
+	u64 base_gpu_wait;
+	u64 folded_run;
+	u64 folded_wait;
+	u64 starved_ns;
+
+	u64 entry_ns;
+	u64 entry_nvcsw;
+	u64 entry_awake;	/* ran or waited for a CPU, so far */
+	u64 yields;
+	u64 gpu_last_ns;
+	u64 gpu_waits;
+	u64 gpu_wait_ns;
+	u64 launches;
+	u64 alloc_bytes;
+
+	u64 seen_ns;
+	u64 seen_gap;
+	u32 seen_waits;
+	u32 learn_waits;
+	u32 learn_launches;
+	u32 launch_rest;
+
+	u32 exec_id;
+	u32 flags;
+	u16 role;
+	u16 source;
+	u16 style;
+	u8 vote[4];
+	u8 __pad[6];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct task_state);
+} task_state SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, PROBE_AGENTS_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, u64);
+	__type(value, struct probe_agent);
+} agents SEC(".maps");
+
+/* Emptied at every read, hence no LRU: what does not fit is counted. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, PROBE_EDGES_MAX);
+	__type(key, struct probe_edge_key);
+	__type(value, struct probe_edge);
+} edges SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, PROBE_LIBS_MAX);
+	__type(key, struct probe_lib);
+	__type(value, u8);
+} libs SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, PROBE_OPENERS_MAX);
+	__type(key, u32);
+	__type(value, u8);
+} openers SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, PROBE_RING_BYTES);
+} events SEC(".maps");
+
+__u64 dropped[PROBE_DROP_MAX];
+/* Set by the daemon: */
+bool gpu_probed;		/* a library has its probes: GPU values are valid */
+bool launches_probed;		/* a launch window is open */
+bool yields_probed;		/* and one for sched_yield() */
+bool returns_probed;		/* windows have the returns of waits */
+__u32 uvm_major;			/* of nvidia-uvm; 0: none */
+__u64 irq_entry[PROBE_IRQ_RANGES][2];	/* code where interrupts come in */
+bool adopt;			/* the next look at all tasks adopts children */
+/* Set here: children may have been missed. */
+bool adopt_wanted;
+
+static __always_inline void drop(enum probe_drop what)
+{
+	__sync_fetch_and_add(&dropped[what], 1);
+}
+
+static __always_inline struct task_state *state_of(struct task_struct *p)
+{
+	return bpf_task_storage_get(&task_state, p, NULL, 0);
+}
+
+static __always_inline struct task_state *state_make(struct task_struct *p)
+{
+	struct task_state *st = bpf_task_storage_get(&task_state, p, NULL,
+						     BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	if (!st)
+		drop(PROBE_DROP_TASK);
+	return st;
+}
+
+static __always_inline struct probe_agent *agent_of(u64 id)
+{
+	return id ? bpf_map_lookup_elem(&agents, &id) : NULL;
+}
+
+static __always_inline struct probe_agent *agent_make(u64 id)
+{
+	struct probe_agent zero = {}, *a = agent_of(id);
+
+	if (a || !id)
+		return a;
+	bpf_map_update_elem(&agents, &id, &zero, BPF_NOEXIST);
+	a = agent_of(id);
+	if (!a)
+		drop(PROBE_DROP_AGENT);
+	return a;
+}
+
+/*
+ * Events that can wait do not wake the daemon, unless the ring fills up;
+ * they come with the next one that does, or with the clock.
+ */
+static __always_inline u64 wake_flags(bool urgent)
+{
+	if (urgent)
+		return BPF_RB_FORCE_WAKEUP;
+	if (bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > PROBE_RING_BYTES / 2)
+		return BPF_RB_FORCE_WAKEUP;
+	return BPF_RB_NO_WAKEUP;
+}
+
+static __always_inline struct probe_event *event_new(u32 type)
+{
+	struct probe_event *ev = bpf_ringbuf_reserve(&events, sizeof(*ev), 0);
+
+	if (!ev) {
+		drop(PROBE_DROP_EVENT);
+		return NULL;
+	}
+	__builtin_memset(ev, 0, sizeof(*ev));
+	ev->type = type;
+	ev->ns = bpf_ktime_get_ns();
+	return ev;
+}
+
+static __always_inline void event_task(u32 type, struct task_struct *p,
+				       const struct task_state *st, bool urgent)
+{
+	struct probe_event *ev = event_new(type);
+
+	if (!ev)
+		return;
+	ev->tid = p->pid;
+	ev->tgid = p->tgid;
+	ev->ppid = BPF_CORE_READ(p, real_parent, tgid);
+	if (st) {
+		ev->agent_id = st->agent_id;
+		ev->role = st->role;
+		ev->source = st->source;
+	}
+	bpf_ringbuf_submit(ev, wake_flags(urgent));
+}
+
+#endif
