@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * starlingd - keeps the threads that feed the GPU from waiting for a core.
+ *
+ * The order at start matters: the lock before the journal, so that only one
+ * process undoes; the journal before anything is changed; the socket last, so
+ * that who can connect finds a daemon that is ready.
+ */
+#include <argp.h>
+#include <errno.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "daemon/control.h"
+#include "daemon/daemon.h"
+#include "daemon/lock.h"
+#include "daemon/log.h"
+#include "daemon/loop.h"
+#include "daemon/manage.h"
+#include "daemon/paths.h"
+#include "daemon/self.h"
+
+enum { EXIT_DENIED = 4 };
+
+const char *argp_program_version = "starlingd " STARLING_VERSION;
+
+enum {
+	OPT_PLACER = 0x100, OPT_RUNDIR, OPT_SOCKET, OPT_NO_BPF, OPT_NO_KMOD,
+	OPT_CUDA_LIB, OPT_UNDO,
+};
+
+static const struct argp_option option_table[] = {
+	{ "dry-run", 'n', NULL, 0, "Detect and decide, change nothing", 0 },
+	{ "placer", OPT_PLACER, "NAME", 0,
+	  "How to place: auto, task, cgroup or none (default: auto)", 0 },
+	{ "rundir", OPT_RUNDIR, "DIR", 0,
+	  "Journal, lock and socket (default: " STARLING_RUNDIR_DEFAULT ")", 0 },
+	{ "socket", OPT_SOCKET, "PATH", 0,
+	  "Control socket (default: control in the run-time directory)", 0 },
+	{ "no-bpf", OPT_NO_BPF, NULL, 0, "Use /proc only", 0 },
+	{ "no-kmod", OPT_NO_KMOD, NULL, 0, "Do not use /dev/starling", 0 },
+	{ "cuda-lib", OPT_CUDA_LIB, "PATH", 0, "Watch this libcuda too", 0 },
+	{ "journal-undo", OPT_UNDO, NULL, 0,
+	  "Undo what a dead daemon left behind, then exit", 0 },
+	{ "verbose", 'v', NULL, 0, "Say more", 0 },
+	{ "quiet", 'q', NULL, 0, "Only warnings and errors", 0 },
+	{ 0 },
+};
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct options *o = state->input;
+
+	switch (key) {
+	case 'n':
+		o->dry_run = true;
+		break;
+	case OPT_PLACER:
+		o->placer = arg;
+		break;
+	case OPT_RUNDIR:
+		o->rundir = arg;
+		break;
+	case OPT_SOCKET:
+		o->socket = arg;
+		break;
+	case OPT_NO_BPF:
+		o->no_bpf = true;
+		break;
+	case OPT_NO_KMOD:
+		o->no_kmod = true;
+		break;
+	case OPT_CUDA_LIB:
+		o->cuda_lib = arg;
+		break;
+	case OPT_UNDO:
+		o->journal_undo = true;
+		break;
+	case 'v':
+		log_set_level(LOG_DEBUG);
+		break;
+	case 'q':
+		log_set_level(LOG_WARNING);
+		break;
+	case ARGP_KEY_ARG:
+		argp_error(state, "unexpected argument '%s'", arg);
+		break;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+	return 0;
+}
+
+static const struct argp argp = {
+	.options = option_table,
+	.parser = parse_option,
+	.doc = "Keep the threads that feed the GPU from waiting for a core.\v"
+	       "Runs in the foreground and needs no configuration. All changes "
+	       "are undone when it stops.",
+};
+
+const char *daemon_probes(const struct daemon *d)
+{
+	const struct sense_mode *m = sense_get_mode(d->sense);
+
+	return m->bpf ? m->uprobes ? "bpf+uprobes" : "bpf" : "proc";
+}
+
+bool daemon_places(const struct daemon *d)
+{
+	return d->placer && !d->off;
+}
+
+static int open_rundir(struct daemon *d)
+{
+	const char *dir = path_rundir(d->opt.rundir);
+	pid_t holder;
+	int err;
+
+	d->opt.rundir = dir;
+	err = path_socket(d->opt.socket, dir, d->socket_path, sizeof(d->socket_path));
+	if (err) {
+		log_err("the socket's path is too long for a UNIX socket");
+		return err;
+	}
+	d->lock_fd = lock_take(dir, &holder);
+	if (d->lock_fd == -EBUSY && holder)
+		log_err("already running as process %d: stop that one first", holder);
+	else if (d->lock_fd == -EBUSY)
+		log_err("already running: stop that one first");
+	else if (d->lock_fd == -EACCES || d->lock_fd == -EPERM)
+		log_err("cannot use %s: run as root, or name another with --rundir", dir);
+	else if (d->lock_fd < 0)
+		log_err("cannot use %s: %s", dir, strerror(-d->lock_fd));
+	return d->lock_fd < 0 ? d->lock_fd : 0;
+}
+
+static int open_journal(struct daemon *d)
+{
+	int n = journal_open(&d->journal, d->opt.rundir);
+
+	if (n) {
+		log_err("cannot open the journal in %s: %s", d->opt.rundir, strerror(-n));
+		return n;
+	}
+	n = journal_undo(d->journal);
+	if (n < 0)
+		log_warn("undoing what an earlier daemon left: %s", strerror(-n));
+	else if (n || d->opt.journal_undo)
+		log_info("restored %d task%s that an earlier daemon had changed",
+			 n, n == 1 ? "" : "s");
+	return 0;
+}
+
+static int open_sense(struct daemon *d)
+{
+	struct sense_opts opts = {
+		.on_event = manage_event,
+		.ctx = d,
+		.no_bpf = d->opt.no_bpf,
+		.no_kmod = d->opt.no_kmod,
+		.cuda_lib = d->opt.cuda_lib,
+	};
+	int err = sense_open(&d->sense, &opts);
+
+	if (err)
+		log_err("cannot see what tasks do: %s", strerror(-err));
+	return err;
+}
+
+/* The placer that was asked for, or the first that works here. */
+static int choose_placer(struct daemon *d)
+{
+	const char *name = d->opt.placer, *why = NULL;
+	bool any = !strcmp(name, "auto"), known = any;
+	int err;
+
+	if (d->opt.dry_run || !strcmp(name, "none"))
+		return 0;
+	for (int i = 0; placer_table[i]; i++) {
+		if (!any && strcmp(placer_table[i]->name, name))
+			continue;
+		known = true;
+		err = placer_table[i]->probe(&why);
+		if (!err) {
+			d->placer_ops = placer_table[i];
+			break;
+		}
+		if (any)
+			log_debug("placer %s: %s", placer_table[i]->name, why);
+	}
+	if (!known)
+		log_err("no placer '%s': use auto, task, cgroup or none", name);
+	else if (!d->placer_ops && !any)
+		log_err("placer %s cannot be used here: %s", name, why);
+	else if (!d->placer_ops)
+		log_warn("cannot place tasks: %s; watching only", why);
+	return known && (any || d->placer_ops) ? 0 : -EINVAL;
+}
+
+static int open_placer(struct daemon *d)
+{
+	int err = choose_placer(d);
+
+	if (err || !d->placer_ops)
+		return err;
+	err = d->placer_ops->open(&d->placer, d->journal);
+	if (err)
+		log_err("placer %s: %s", d->placer_ops->name, strerror(-err));
+	return err;
+}
+
+static int open_control(struct daemon *d)
+{
+	int err = control_open(&d->control, d);
+
+	if (err)
+		log_err("cannot listen on %s: %s", d->socket_path, strerror(-err));
+	return err;
+}
+
+static int open_topology(struct daemon *d)
+{
+	int err = topology_load(&d->topo, NULL);
+
+	if (err)
+		log_err("cannot read the CPU topology: %s", strerror(-err));
+	return err;
+}
+
+static int open_loop(struct daemon *d)
+{
+	int err = loop_open(d);
+
+	if (err < 0)
+		log_err("cannot set the event loop up: %s", strerror(-err));
+	return err < 0 ? err : 0;
+}
+
+static void say_mode(const struct daemon *d)
+{
+	const struct sense_mode *m = sense_get_mode(d->sense);
+	unsigned int big = 0;
+	char kinds[32] = "";
+
+	for (unsigned int i = 0; i < d->topo.ncpu; i++)
+		big += d->topo.cpu[i].big;
+	if (d->topo.asymmetric)
+		snprintf(kinds, sizeof(kinds), " (%u big)", big);
+	log_info("%s %u cpu%s%s: probes %s, module %s, placer %s; no GPU thread seen yet",
+		 d->placer ? "managing" : "watching", d->topo.ncpu,
+		 d->topo.ncpu == 1 ? "" : "s", kinds, daemon_probes(d),
+		 m->kmod ? "yes" : "no",
+		 d->placer ? d->placer_ops->name :
+		 d->opt.dry_run ? "none (dry run)" : "none");
+	if (m->missing)
+		log_warn("%s", m->missing);
+}
+
+static int daemon_open(struct daemon *d)
+{
+	static int (*const steps[])(struct daemon *d) = {
+		open_topology, open_sense, open_placer, open_loop, open_control,
+	};
+	int err = 0;
+
+	policy_settings_default(&d->settings);
+	d->round_ns = now_ns();
+	for (size_t i = 0; !err && i < sizeof(steps) / sizeof(steps[0]); i++)
+		err = steps[i](d);
+	/* loading the probes needs far more memory than running them */
+	malloc_trim(0);
+	if (!err)
+		self_raise();
+	d->started_ns = now_ns();
+	return err;
+}
+
+/* Release in the reverse order; says what was undone. */
+static void daemon_close(struct daemon *d)
+{
+	int n = 0;
+
+	control_close(d->control);
+	if (d->placer) {
+		n = d->placer_ops->undo(d->placer);
+		d->placer_ops->close(d->placer);
+	}
+	if (n > 0)
+		log_info("restored %d task%s", n, n == 1 ? "" : "s");
+	else if (n < 0)
+		log_err("undoing failed: %s; the next start tries again", strerror(-n));
+	if (d->event)
+		loop_close(d);
+	if (d->sense)
+		sense_close(d->sense);
+	topology_free(&d->topo);
+	edge_table_free(&d->edges);
+	agent_table_free(&d->agents);
+	task_table_free(&d->tasks);
+}
+
+static int exit_code(int err)
+{
+	return !err ? EXIT_SUCCESS : err == -EPERM || err == -EACCES ?
+		EXIT_DENIED : EXIT_FAILURE;
+}
+
+int main(int argc, char **argv)
+{
+	static struct daemon d = { .opt.placer = "auto", .lock_fd = -1 };
+	int err;
+
+	argp_err_exit_status = 2;
+	if (argp_parse(&argp, argc, argv, 0, NULL, &d.opt))
+		return 2;
+	err = open_rundir(&d);
+	if (err)
+		return exit_code(err);
+	err = open_journal(&d);
+	if (!err && !d.opt.journal_undo) {
+		err = daemon_open(&d);
+		if (!err) {
+			say_mode(&d);
+			err = loop_run(&d);
+		}
+		daemon_close(&d);
+	}
+	if (d.journal)
+		journal_close(d.journal);
+	close(d.lock_fd);
+	return exit_code(err);
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * policy.h - what to do, as pure functions (contract).
+ *
+ * Snapshot and state in, roles, plan and state out. No I/O, no clock, no
+ * globals, no allocation that outlives the call: the live daemon, the dry
+ * run, the simulator and the unit tests call exactly this.
+ */
+#ifndef STARLING_POLICY_H
+#define STARLING_POLICY_H
+
+#include <sched.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stddef.h>
+#include <linux/starling.h>
+#include "daemon/topology.h"
+
+/* One task in a snapshot: cumulative record plus change in the window. */
+struct snap_task {
+	uint32_t tid;
+	uint32_t tgid;
+	uint32_t ppid;
+	uint64_t agent_id;
+	uint64_t gpu_last_ns;		/* 0: never waited for a GPU */
+	uint64_t d_run_ns;		/* in the window */
+	uint64_t d_wait_ns;
+	uint64_t recent_ns;		/* runnable in the last round alone */
+	uint64_t d_gpu_waits;
+	uint64_t d_nvcsw;
+	uint16_t wait_style;
+	uint16_t role;			/* so far */
+	uint16_t role_source;
+	uint32_t group;			/* reach_group(); 0: not known */
+	bool agent_root;		/* first process of its agent */
+	bool execed;			/* executed a program since its fork */
+	bool kthread;
+};
+
+/* Wakes in the window between two tasks. */
+struct snap_edge {
+	uint32_t waker;
+	uint32_t wakee;
+	uint64_t count;
+};
+
+struct policy_settings {
+	unsigned int protect_per;	/* one protected core in this many; 10 */
+	uint64_t feeder_idle_ns;	/* GPU thread quiet this long: lend; 100 ms */
+	uint64_t feeder_forget_ns;	/* quiet this long: no feeder; 60 s */
+	unsigned int path_hops;		/* request path around a feeder; 2 */
+	unsigned int path_wakes_per_s;	/* edge weaker than this is no path; 2 */
+	uint64_t class_keep_ns;		/* all quiet this long: classes back; 3 s */
+};
+void policy_settings_default(struct policy_settings *s);
+
+struct snapshot {
+	uint64_t now_ns;
+	uint64_t read_ns;	/* when the records were read; 0: now */
+	uint64_t window_ns;
+	uint64_t round_ns;	/* length of the last round; 0: not known */
+	const struct topology *topo;
+	const struct snap_task *task;
+	size_t ntask;
+	const struct snap_edge *edge;
+	size_t nedge;
+	const struct policy_settings *set;
+	uint64_t agents_run_ns;	/* of all agents ever, exited tasks too; 0: not known */
+	uint64_t agents_wait_ns;
+};
+
+/* Why a task has its role: index into policy_reason_text(). */
+enum policy_reason {
+	WHY_NONE = 0,
+	WHY_GPU_WAIT,		/* waits for the GPU */
+	WHY_WAKES_FEEDER,	/* one hop from a feeder */
+	WHY_WAKES_SERVICE,	/* two hops */
+	WHY_CLIENT,		/* own process, talks to the request path */
+	WHY_LINEAGE_EXEC,	/* descendant of an agent that ran a program */
+	WHY_LINEAGE,		/* thread or fork of an agent's root */
+	WHY_SET_BY_OWNER,
+	WHY_SET_BY_SELF,
+	__WHY_MAX,
+};
+const char *policy_reason_text(enum policy_reason why);
+
+struct verdict {
+	uint32_t tid;
+	uint16_t role;
+	uint16_t role_source;
+	uint16_t why;		/* enum policy_reason */
+	uint32_t why_tid;	/* the other task of the reason, or 0 */
+};
+
+/*
+ * Roles for all tasks of @snap into @out (room for snap->ntask, same order).
+ * Also finds clients of the request path that belong to no agent: these get
+ * role ORCHESTRATOR and agent_id 0; the caller founds an agent for them.
+ */
+void policy_classify(const struct snapshot *snap, struct verdict *out);
+
+/* What one role gets. Fields that are 0/empty mean "leave as it was". */
+struct role_plan {
+	cpu_set_t mask;
+	bool set_mask;
+	bool idle_class;	/* SCHED_IDLE / cpu.idle */
+	int nice_delta;		/* added to the task's own nice; 0: leave */
+	unsigned int cpu_weight;	/* cgroup cpu.weight; 0: leave */
+};
+
+struct plan {
+	uint64_t seq;			/* grows when the content changes */
+	cpu_set_t protected_cpus;	/* kept for feeders and service now */
+	cpu_set_t reserved_cpus;	/* would be protected; lent at present */
+	struct role_plan role[__STARLING_ROLE_MAX];
+	unsigned int feeders_active;
+	unsigned int feeders;
+	uint64_t recheck_ns;		/* may change by itself then; 0: it may not */
+	char why[192];			/* one line for status and explain */
+};
+
+/* Memory from one decision to the next: hysteresis. Zero it to start. */
+struct policy_state {
+	uint64_t active_since_ns;
+	uint64_t last_active_ns;
+	uint64_t last_change_ns;
+	uint64_t seq;
+	cpu_set_t protected_cpus;	/* chosen; kept for the feeder while lent */
+	uint64_t enough_ns;	/* last time that no fewer cores were wanted */
+	uint64_t lent_ns;	/* lent since; 0: not lent */
+	uint64_t linger_ns;	/* keep a quiet core this much longer: back-off */
+	uint64_t digest;	/* of the last plan's content */
+	uint64_t apart_ns;	/* last time that a tool was out of the classes' reach */
+	uint64_t look_ns;	/* start of a look at what agents get (crowd.h) */
+	uint64_t look_run_ns;
+	uint64_t look_wait_ns;
+	uint64_t crowd_ns;	/* other work crowds tools out since; 0: it does not */
+	uint64_t crowd_end_ns;	/* last time that it ended */
+	uint64_t crowd_keep_ns;	/* at least that long: back-off */
+	bool busy_waiter;	/* a feeder of unknown style counted as spinning */
+};
+
+/* The plan for @snap with roles @v. Updates @st. */
+void policy_decide(const struct snapshot *snap, const struct verdict *v,
+		   struct policy_state *st, struct plan *plan);
+bool plan_equal(const struct plan *a, const struct plan *b);
+
+#endif

@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A value that is not known is null here, never 0. Times are seconds except
+ * where the name says otherwise; keys are lower case and never change their
+ * meaning within one "version".
+ */
+#include "daemon/report.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#include "daemon/procfs.h"
+#include "daemon/roles.h"
+#include "daemon/self.h"
+
+static void put(json_t *o, const char *key, json_t *value)
+{
+	json_object_set_new(o, key, value);
+}
+
+static json_t *seconds(double ns)
+{
+	return json_real(ns / 1e9);
+}
+
+static json_t *seconds_if(bool known, double ns)
+{
+	return known ? seconds(ns) : json_null();
+}
+
+static json_t *text_or_null(const char *text)
+{
+	return text && *text ? json_string(text) : json_null();
+}
+
+static json_t *cpus(const cpu_set_t *set)
+{
+	char buf[512];
+
+	return json_string(cpuset_format(set, buf, sizeof(buf)));
+}
+
+static json_t *agent_ref(uint64_t id)
+{
+	char buf[24];
+
+	return id ? json_string(agent_label(id, buf, sizeof(buf))) : json_null();
+}
+
+/* Names come from programs and need not be UTF-8. */
+static json_t *name_text(const char *name)
+{
+	json_t *text = json_string(name);
+	char clean[STARLING_NAME_LEN];
+	size_t i;
+
+	if (text)
+		return text;
+	for (i = 0; name[i] && i < sizeof(clean) - 1; i++)
+		clean[i] = name[i] & 0x80 ? '?' : name[i];
+	clean[i] = '\0';
+	return json_string(clean);
+}
+
+static unsigned int big_cpus(const struct topology *topo)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < topo->ncpu; i++)
+		n += topo->cpu[i].big;
+	return n;
+}
+
+static json_t *mode(const struct daemon *d)
+{
+	const struct sense_mode *m = sense_get_mode(d->sense);
+	const char *state = d->opt.dry_run ? "dry-run" : d->off ? "off" :
+		d->placer ? "on" : "watching";
+	json_t *o = json_object();
+
+	put(o, "state", json_string(state));
+	put(o, "cpus", json_integer(d->topo.ncpu));
+	put(o, "big", json_integer(big_cpus(&d->topo)));
+	put(o, "probes", json_string(daemon_probes(d)));
+	put(o, "module", json_boolean(m->kmod));
+	put(o, "placer", text_or_null(d->placer ? d->placer_ops->name : NULL));
+	put(o, "missing", text_or_null(m->missing));
+	return o;
+}
+
+static json_t *role_plan(const struct role_plan *r)
+{
+	json_t *o = json_object();
+
+	put(o, "cpus", r->set_mask ? cpus(&r->mask) : json_null());
+	put(o, "idle_class", json_boolean(r->idle_class));
+	put(o, "nice_delta", json_integer(r->nice_delta));
+	put(o, "cpu_weight", r->cpu_weight ? json_integer(r->cpu_weight) : json_null());
+	return o;
+}
+
+static json_t *plan(const struct daemon *d)
+{
+	json_t *o = json_object(), *roles = json_object();
+
+	for (int r = STARLING_ROLE_FEEDER; r < __STARLING_ROLE_MAX; r++)
+		put(roles, role_name(r), role_plan(&d->plan.role[r]));
+	put(o, "seq", json_integer(d->plan.seq));
+	put(o, "why", json_string(d->plan.why));
+	put(o, "protected", cpus(&d->plan.protected_cpus));
+	put(o, "lent", cpus(&d->plan.reserved_cpus));
+	put(o, "feeders", json_integer(d->plan.feeders));
+	put(o, "feeders_active", json_integer(d->plan.feeders_active));
+	put(o, "roles", roles);
+	return o;
+}
+
+static json_t *one_agent(const struct agent *a)
+{
+	double cpu = a->past_run_ns + a->run_ns, gpu;
+	bool estimated, known = agent_gpu_ns(a, &gpu, &estimated);
+	json_t *o = json_object();
+
+	put(o, "id", agent_ref(a->id));
+	put(o, "name", name_text(a->name));
+	put(o, "origin", json_string(agent_origin_text(a->origin)));
+	put(o, "root", a->root ? json_integer(a->root) : json_null());
+	put(o, "weight", json_integer(a->weight));
+	put(o, "tasks", json_integer(a->tasks));
+	put(o, "forks", json_integer(a->forks));
+	put(o, "exits", json_integer(a->exits));
+	put(o, "cpu_s", seconds(cpu));
+	put(o, "wait_s", seconds(a->past_wait_ns + a->wait_ns));
+	put(o, "gpu_s", seconds_if(known, gpu));
+	put(o, "gpu_estimated", json_boolean(estimated));
+	put(o, "cpu_gpu", known && gpu > 0 ? json_real(cpu / gpu) : json_null());
+	return o;
+}
+
+static json_t *agents(const struct daemon *d)
+{
+	json_t *list = json_array();
+
+	for (const struct agent *a = d->agents.head; a; a = a->hh.next)
+		json_array_append_new(list, one_agent(a));
+	return list;
+}
+
+static json_t *one_feeder(const struct daemon *d, const struct task *task)
+{
+	const struct starling_task_record *r = &task->rec;
+	json_t *o = json_object();
+
+	put(o, "tid", json_integer(task->tid));
+	put(o, "pid", json_integer(task->tgid));
+	put(o, "comm", name_text(r->comm));
+	put(o, "agent", agent_ref(r->agent_id));
+	put(o, "style", json_string(wait_style_name(r->wait_style)));
+	put(o, "active", json_boolean(d->round_ns - r->gpu_last_ns <
+				      d->settings.feeder_idle_ns ||
+				      r->gpu_last_ns > d->round_ns));
+	put(o, "waits", task_has(task, STARLING_VAL_GPU_WAIT) ?
+	    json_integer(r->gpu_waits) : json_null());
+	put(o, "gpu_wait_s", seconds_if(r->gpu_wait_ns, r->gpu_wait_ns));
+	put(o, "cpu_s", seconds_if(task_has(task, STARLING_VAL_RUN), r->run_ns));
+	put(o, "starved_ms", task_has(task, STARLING_VAL_WAIT) ?
+	    json_real(task->starved_ns / 1e6) : json_null());
+	put(o, "starved_estimated", json_true());
+	return o;
+}
+
+static json_t *feeders(const struct daemon *d)
+{
+	json_t *list = json_array();
+
+	for (const struct task *t = d->tasks.head; t; t = t->hh.next)
+		if (t->role == STARLING_ROLE_FEEDER)
+			json_array_append_new(list, one_feeder(d, t));
+	return list;
+}
+
+static json_t *own(const struct daemon *d)
+{
+	double up = now_ns() - d->started_ns, cpu;
+	json_t *o = json_object();
+	struct rusage ru;
+
+	getrusage(RUSAGE_SELF, &ru);
+	cpu = ru.ru_utime.tv_sec + ru.ru_stime.tv_sec +
+		(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec) / 1e6;
+	put(o, "pid", json_integer(getpid()));
+	put(o, "uptime_s", seconds(up));
+	put(o, "cpu_s", json_real(cpu));
+	put(o, "cpu_percent", json_real(up > 0 ? cpu * 1e11 / up : 0));
+	put(o, "rss_kib", json_integer(proc_own_rss_kib()));
+	put(o, "class", json_string(self_class()));
+	put(o, "tasks", json_integer(task_count(&d->tasks)));
+	put(o, "rounds", json_integer(d->count.rounds));
+	put(o, "decisions", json_integer(d->count.decisions));
+	put(o, "applies", json_integer(d->count.applies));
+	put(o, "placed_at_once", json_integer(d->count.placed));
+	put(o, "detect_us", json_integer(d->count.detect_ns / 1000));
+	put(o, "detect_max_us", json_integer(d->count.detect_max_ns / 1000));
+	put(o, "round_us", json_integer(d->count.tick_ns / 1000));
+	put(o, "round_max_us", json_integer(d->count.tick_max_ns / 1000));
+	put(o, "changes_in_effect", json_integer(d->journal ? journal_count(d->journal) : 0));
+	put(o, "lost_events", json_integer(d->lost_events));
+	put(o, "lost_tasks", json_integer(d->tasks.overflow));
+	return o;
+}
+
+json_t *report_status(struct daemon *d)
+{
+	json_t *o = json_object();
+
+	put(o, "version", json_integer(REPORT_VERSION));
+	put(o, "starling", json_string(STARLING_VERSION));
+	put(o, "mode", mode(d));
+	put(o, "plan", plan(d));
+	put(o, "agents", agents(d));
+	put(o, "feeders", feeders(d));
+	put(o, "daemon", own(d));
+	return o;
+}
+
+/* -- explain ------------------------------------------------------------- */
+
+static void put_counters(json_t *o, const struct task *task)
+{
+	const struct starling_task_record *r = &task->rec;
+	bool switches = task_has(task, STARLING_VAL_SWITCHES);
+
+	put(o, "cpu_s", seconds_if(task_has(task, STARLING_VAL_RUN), r->run_ns));
+	put(o, "wait_s", seconds_if(task_has(task, STARLING_VAL_WAIT), r->wait_ns));
+	put(o, "voluntary_switches", switches ? json_integer(r->nvcsw) : json_null());
+	put(o, "involuntary_switches", switches ? json_integer(r->nivcsw) : json_null());
+	put(o, "migrations", task_has(task, STARLING_VAL_MIGRATIONS) ?
+	    json_integer(r->migrations) : json_null());
+	put(o, "gpu_waits", task_has(task, STARLING_VAL_GPU_WAIT) ?
+	    json_integer(r->gpu_waits) : json_null());
+	put(o, "gpu_wait_s", seconds_if(r->gpu_wait_ns, r->gpu_wait_ns));
+	put(o, "wait_style", r->gpu_last_ns ?
+	    json_string(wait_style_name(r->wait_style)) : json_null());
+	put(o, "starved_ms", r->gpu_last_ns ?
+	    json_real(task->starved_ns / 1e6) : json_null());
+}
+
+static void put_other(json_t *o, const struct daemon *d, uint32_t tid)
+{
+	const struct task *other = tid ? task_find(&d->tasks, tid) : NULL;
+	struct proc_stat st;
+
+	put(o, "why_tid", tid ? json_integer(tid) : json_null());
+	if (other && other->rec.comm[0])
+		put(o, "why_comm", name_text(other->rec.comm));
+	else if (tid && !proc_stat_read(tid, &st))
+		put(o, "why_comm", name_text(st.comm));
+	else
+		put(o, "why_comm", json_null());
+}
+
+static json_t *placement(const struct daemon *d, const struct task *task)
+{
+	char text[512];
+	int n = 0;
+
+	if (d->placer)
+		n = d->placer_ops->explain(d->placer, task->tid, text, sizeof(text));
+	return n > 0 ? json_string(text) : json_null();
+}
+
+/* Why nothing was done to a task that has a role. */
+static const char *untouched(const struct daemon *d, const struct task *task)
+{
+	if (d->off)
+		return "Starling is switched off: starling on";
+	if (!d->placer)
+		return "the daemon only watches: no placer";
+	if (task->kthread)
+		return "a kernel thread: these are left alone";
+	if (!task->role)
+		return "it has no role: no agent's and not on a GPU's request path";
+	return "the plan leaves this role as it was";
+}
+
+static json_t *explain_task(const struct daemon *d, const struct task *task)
+{
+	const struct agent *a = agent_find(&d->agents, task->rec.agent_id);
+	json_t *o = json_object(), *done = placement(d, task);
+
+	put(o, "tid", json_integer(task->tid));
+	put(o, "pid", json_integer(task->tgid));
+	put(o, "comm", name_text(task->rec.comm));
+	put(o, "managed", json_boolean(task->role != STARLING_ROLE_NONE));
+	put(o, "agent", agent_ref(task->rec.agent_id));
+	put(o, "agent_name", a ? name_text(a->name) : json_null());
+	put(o, "role", json_string(role_name(task->role)));
+	put(o, "role_source", json_string(role_source_name(task->role_source)));
+	put(o, "why", text_or_null(policy_reason_text(task->why)));
+	put_other(o, d, task->why_tid);
+	put(o, "untouched", json_is_null(done) ?
+	    json_string(untouched(d, task)) : json_null());
+	put(o, "placement", done);
+	put_counters(o, task);
+	return o;
+}
+
+static json_t *explain_stranger(uint32_t tid, const struct proc_stat *st)
+{
+	json_t *o = json_object();
+
+	put(o, "tid", json_integer(tid));
+	put(o, "pid", json_integer(st->tgid));
+	put(o, "comm", name_text(st->comm));
+	put(o, "managed", json_false());
+	put(o, "why", json_string(st->kthread ? "a kernel thread: these are left alone" :
+		"not in an agent and not on the request path of a GPU"));
+	return o;
+}
+
+json_t *report_explain(struct daemon *d, uint32_t pid, int *err)
+{
+	json_t *o, *list;
+	struct proc_stat st;
+	struct task *task;
+
+	*err = pid ? proc_stat_read(pid, &st) : -ESRCH;
+	if (*err)
+		return NULL;
+	list = json_array();
+	/* a thread answers for itself, a process for all its threads */
+	for (task = d->tasks.head; task; task = task->hh.next)
+		if (task->tid == pid || (task->tgid == pid && st.tgid == pid))
+			json_array_append_new(list, explain_task(d, task));
+	if (!json_array_size(list))
+		json_array_append_new(list, explain_stranger(pid, &st));
+	o = json_object();
+	put(o, "version", json_integer(REPORT_VERSION));
+	put(o, "plan", json_string(d->plan.why));
+	put(o, "tasks", list);
+	return o;
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* roles.h - the words for roles, sources and wait styles, shared with the tools. */
+#ifndef STARLING_ROLES_H
+#define STARLING_ROLES_H
+
+#include <linux/starling.h>
+
+const char *role_name(unsigned int role);
+const char *role_source_name(unsigned int source);
+const char *wait_style_name(unsigned int style);
+/* The role with this name; -EINVAL. "none" is no role to ask for. */
+int role_parse(const char *name);
+
+#endif

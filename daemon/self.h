@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* self.h - the daemon as a task among others: able to act, out of the way. */
+#ifndef STARLING_SELF_H
+#define STARLING_SELF_H
+
+#include <sched.h>
+
+/*
+ * From here on act at once, however busy the machine is. To be called when
+ * the costly part of starting is over. Not permitted: said at debug level.
+ */
+void self_raise(void);
+/* "real-time", "nice" or "normal": what self_raise() got. */
+const char *self_class(void);
+/* Run anywhere but on @cpus; anywhere again when @cpus is empty. */
+void self_avoid(const cpu_set_t *cpus);
+
+#endif
