@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* starling explain */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "tools/cli.h"
+
+struct explain_opts {
+	struct common common;
+	long pid;
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct explain_opts *o = state->input;
+	char *end;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &o->common;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (o->pid)
+			argp_error(state, "one PID or TID at a time");
+		o->pid = strtol(arg, &end, 10);
+		if (*end || o->pid < 1 || o->pid > 0x7fffffff)
+			argp_error(state, "'%s' is no PID or TID", arg);
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		argp_error(state, "a PID or TID is needed");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 } };
+static const struct argp argp = {
+	.parser = parse,
+	.args_doc = "PID|TID",
+	.doc = "Tell the role of a thread, or of all threads of a process, why it has "
+	       "it, what was done to it and what it waited for.",
+	.children = children,
+};
+
+static void print_who(const json_t *t)
+{
+	printf("%lld (%s)", field_int(t, "tid"), field_text(t, "comm"));
+	if (field_int(t, "tid") != field_int(t, "pid"))
+		printf(", thread of %lld", field_int(t, "pid"));
+	if (field_known(t, "agent"))
+		printf(", agent %s '%s'", field_text(t, "agent"),
+		       field_text(t, "agent_name"));
+	putchar('\n');
+}
+
+static void print_role(const json_t *t)
+{
+	printf("  role    %s, by %s", field_text(t, "role"), field_text(t, "role_source"));
+	if (field_known(t, "why"))
+		printf(": %s", field_text(t, "why"));
+	if (field_known(t, "why_tid"))
+		printf(" (%lld %s)", field_int(t, "why_tid"), field_text(t, "why_comm"));
+	putchar('\n');
+}
+
+static void print_times(const json_t *t)
+{
+	if (field_known(t, "cpu_s"))
+		printf("  ran     %.3f s", field_real(t, "cpu_s"));
+	if (field_known(t, "wait_s"))
+		printf(", waited %.3f s for a cpu", field_real(t, "wait_s"));
+	if (field_known(t, "voluntary_switches"))
+		printf("; slept %lld times, was pushed off %lld times",
+		       field_int(t, "voluntary_switches"),
+		       field_int(t, "involuntary_switches"));
+	if (field_known(t, "migrations"))
+		printf(", moved %lld times", field_int(t, "migrations"));
+	if (field_known(t, "cpu_s"))
+		putchar('\n');
+	if (!field_known(t, "wait_style"))
+		return;
+	printf("  gpu     %lld waits", field_int(t, "gpu_waits"));
+	if (field_known(t, "gpu_wait_s"))
+		printf(", %.3f s", field_real(t, "gpu_wait_s"));
+	printf(", style %s; starved at most %.1f ms\n", field_text(t, "wait_style"),
+	       field_real(t, "starved_ms"));
+}
+
+static void print_task(const json_t *t)
+{
+	print_who(t);
+	if (!json_is_true(json_object_get(t, "managed"))) {
+		printf("  not managed: %s\n", field_known(t, "untouched") ?
+		       field_text(t, "untouched") : field_text(t, "why"));
+		print_times(t);
+		return;
+	}
+	print_role(t);
+	if (field_known(t, "placement"))
+		printf("  placed  %s\n", field_text(t, "placement"));
+	else
+		printf("  left    %s\n", field_text(t, "untouched"));
+	print_times(t);
+}
+
+int cmd_explain(int argc, char **argv)
+{
+	struct explain_opts o = { 0 };
+	json_t *answer, *task;
+	size_t i;
+	int ret;
+
+	if (argp_parse(&argp, argc, argv, 0, NULL, &o))
+		return EX_USAGE_;
+	ret = cli_call(&o.common, "Explain", json_pack("{s:I}", "pid",
+						       (json_int_t)o.pid), &answer);
+	if (ret)
+		return ret;
+	if (o.common.json) {
+		cli_print_json(answer);
+	} else {
+		json_array_foreach(json_object_get(answer, "tasks"), i, task)
+			print_task(task);
+		if (!o.common.no_legend)
+			printf("plan: %s\n", field_text(answer, "plan"));
+	}
+	json_decref(answer);
+	return EX_OK_;
+}

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * starling run - register this process, then become the command. The PID,
+ * signals and exit status are the command's own, because it is this process.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <starling.h>
+#include "daemon/agent.h"
+#include "daemon/roles.h"
+#include "tools/cli.h"
+
+struct run {
+	struct common common;
+	const char *role;
+	const char *name;
+	long weight;
+	bool quiet;
+	char **cmd;
+};
+
+static const struct argp_option options[] = {
+	{ "role", 'r', "ROLE", 0,
+	  "feeder, service, orchestrator, tool or background (default: by what it does)", 0 },
+	{ "weight", 'w', "N", 0, "Share against other agents, 1 to 10000 (default: 100)", 0 },
+	{ "name", 'n', "NAME", 0, "Name of the agent (default: the command's)", 0 },
+	{ "quiet", 'q', NULL, 0, "Say nothing when there is nobody to register with", 0 },
+	{ 0 },
+};
+
+static void parse_weight(struct run *run, const char *arg, struct argp_state *state)
+{
+	char *end;
+
+	run->weight = strtol(arg, &end, 10);
+	if (*end || end == arg || run->weight < 1 || run->weight > AGENT_WEIGHT_MAX)
+		argp_error(state, "weight '%s' is not a number from 1 to %d", arg,
+			   AGENT_WEIGHT_MAX);
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct run *run = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &run->common;
+		return 0;
+	case 'r':
+		run->role = arg;
+		if (role_parse(arg) < 0)
+			argp_error(state, "no role '%s'", arg);
+		return 0;
+	case 'w':
+		parse_weight(run, arg, state);
+		return 0;
+	case 'n':
+		run->name = arg;
+		if (!*arg || strlen(arg) >= STARLING_NAME_LEN)
+			argp_error(state, "a name has 1 to %d bytes", STARLING_NAME_LEN - 1);
+		return 0;
+	case 'q':
+		run->quiet = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		run->cmd = &state->argv[state->next - 1];
+		state->next = state->argc;
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		argp_error(state, "no command to run");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 } };
+static const struct argp argp = {
+	.options = options,
+	.parser = parse,
+	.args_doc = "[--] COMMAND [ARG...]",
+	.doc = "Run COMMAND as an agent: it and all that it starts belong together, "
+	       "and Starling places them.\v"
+	       "The exit status is COMMAND's; 125 when starling itself failed, 126 when "
+	       "COMMAND cannot be executed, 127 when it is not found.",
+	.children = children,
+};
+
+/* "cargo-1234" says more in a table than "starling-1234" would. */
+static void default_name(const struct run *run, char *buf, size_t len)
+{
+	const char *base = strrchr(run->cmd[0], '/');
+
+	snprintf(buf, len, "%.16s-%d", base ? base + 1 : run->cmd[0], getpid());
+}
+
+/*
+ * The agent lives as long as a member does, so its handle may be closed. A
+ * role that was asked for is ours to set: we are the task.
+ */
+static int register_module(const struct run *run, const char *name)
+{
+	struct starling_agent_opts opts = { .size = sizeof(opts), .weight = run->weight };
+	struct starling_agent *agent = NULL;
+	struct starling *s;
+	int err = starling_open(&s);
+
+	if (err)
+		return err;
+	err = starling_agent_create(s, name, &opts, &agent);
+	if (!err)
+		err = starling_agent_join(agent, 0, 0);
+	if (!err && run->role)
+		err = starling_task_set_role(agent, 0, role_parse(run->role));
+	starling_agent_close(agent);
+	starling_close(s);
+	return err;
+}
+
+static bool register_daemon(const struct run *run, const char *name)
+{
+	json_t *answer = NULL, *params = json_pack("{s:s, s:i}", "name", name,
+						   "weight", (int)run->weight);
+	int ret;
+
+	if (run->role)
+		json_object_set_new(params, "role", json_string(run->role));
+	ret = cli_try(&run->common, "Register", params, &answer);
+	if (ret > 0 && !run->quiet)
+		cli_error("the daemon did not take this process: %s",
+			  field_text(answer, "error"));
+	json_decref(answer);
+	return !ret;
+}
+
+/* Both: the module keeps the membership, the daemon places us before exec. */
+static void announce(const struct run *run, const char *name)
+{
+	int err = register_module(run, name);
+	bool module = !err, daemon = register_daemon(run, name);
+
+	if (run->quiet)
+		return;
+	if (err && err != -ENODEV && err != -ENOENT && !daemon)
+		cli_error("the module did not take this process: %s", strerror(-err));
+	if (!module && !daemon)
+		cli_error("starlingd is not running: '%s' runs unmanaged", run->cmd[0]);
+}
+
+int cmd_run(int argc, char **argv)
+{
+	struct run run = { .weight = AGENT_WEIGHT_NORMAL };
+	char name[STARLING_NAME_LEN];
+	int err;
+
+	argp_err_exit_status = EX_RUN_FAILED;
+	if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &run))
+		return EX_RUN_FAILED;
+	default_name(&run, name, sizeof(name));
+	announce(&run, run.name ? run.name : name);
+	execvp(run.cmd[0], run.cmd);
+	err = errno;
+	cli_error("%s: %s", run.cmd[0], strerror(err));
+	return err == ENOENT ? EX_RUN_NOT_FOUND : EX_RUN_NOT_EXECUTABLE;
+}
