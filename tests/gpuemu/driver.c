@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What the driver says about itself and its one device, and error names. */
+#include "emu.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { DRIVER_VERSION = 12040 };
+
+static const struct {
+	CUresult code;
+	const char *name, *text;
+} errors[] = {
+	{ CUDA_SUCCESS, "CUDA_SUCCESS", "no error" },
+	{ CUDA_ERROR_INVALID_VALUE, "CUDA_ERROR_INVALID_VALUE", "invalid argument" },
+	{ CUDA_ERROR_OUT_OF_MEMORY, "CUDA_ERROR_OUT_OF_MEMORY", "out of memory" },
+	{ CUDA_ERROR_NOT_INITIALIZED, "CUDA_ERROR_NOT_INITIALIZED", "initialization error" },
+	{ CUDA_ERROR_DEINITIALIZED, "CUDA_ERROR_DEINITIALIZED", "driver shutting down" },
+	{ CUDA_ERROR_NO_DEVICE, "CUDA_ERROR_NO_DEVICE", "no CUDA-capable device is detected" },
+	{ CUDA_ERROR_INVALID_DEVICE, "CUDA_ERROR_INVALID_DEVICE", "invalid device ordinal" },
+	{ CUDA_ERROR_INVALID_IMAGE, "CUDA_ERROR_INVALID_IMAGE",
+	  "device kernel image is invalid" },
+	{ CUDA_ERROR_INVALID_CONTEXT, "CUDA_ERROR_INVALID_CONTEXT", "invalid device context" },
+	{ CUDA_ERROR_OPERATING_SYSTEM, "CUDA_ERROR_OPERATING_SYSTEM",
+	  "OS call failed or operation not supported on this OS" },
+	{ CUDA_ERROR_INVALID_HANDLE, "CUDA_ERROR_INVALID_HANDLE", "invalid resource handle" },
+	{ CUDA_ERROR_ILLEGAL_STATE, "CUDA_ERROR_ILLEGAL_STATE",
+	  "the operation cannot be performed in the present state" },
+	{ CUDA_ERROR_NOT_FOUND, "CUDA_ERROR_NOT_FOUND", "named symbol not found" },
+	{ CUDA_ERROR_NOT_READY, "CUDA_ERROR_NOT_READY", "device not ready" },
+	{ CUDA_ERROR_LAUNCH_TIMEOUT, "CUDA_ERROR_LAUNCH_TIMEOUT",
+	  "the launch timed out and was terminated" },
+	{ CUDA_ERROR_PRIMARY_CONTEXT_ACTIVE, "CUDA_ERROR_PRIMARY_CONTEXT_ACTIVE",
+	  "cannot set while device is active in this process" },
+	{ CUDA_ERROR_NOT_SUPPORTED, "CUDA_ERROR_NOT_SUPPORTED", "operation not supported" },
+	{ CUDA_ERROR_SYSTEM_DRIVER_MISMATCH, "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH",
+	  "system has unsupported display driver / cuda driver combination" },
+	{ CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED",
+	  "operation not permitted when stream is capturing" },
+	{ CUDA_ERROR_UNKNOWN, "CUDA_ERROR_UNKNOWN", "unknown error" },
+};
+
+static const struct {
+	int attr, value;
+} attributes[] = {
+	{ CU_ATTR_MAX_THREADS_PER_BLOCK, 1024 },
+	{ CU_ATTR_WARP_SIZE, 32 },
+	{ CU_ATTR_CLOCK_RATE, 2000000 },
+	{ CU_ATTR_MULTIPROCESSOR_COUNT, 48 },
+	{ CU_ATTR_INTEGRATED, 1 },
+	{ CU_ATTR_CAN_MAP_HOST_MEMORY, 1 },
+	{ CU_ATTR_CONCURRENT_KERNELS, 0 },
+	{ CU_ATTR_PCI_BUS_ID, 1 },
+	{ CU_ATTR_PCI_DEVICE_ID, 0 },
+	{ CU_ATTR_UNIFIED_ADDRESSING, 1 },
+	{ CU_ATTR_PCI_DOMAIN_ID, 0xffff },
+	{ CU_ATTR_COMPUTE_CAPABILITY_MAJOR, 12 },
+	{ CU_ATTR_COMPUTE_CAPABILITY_MINOR, 1 },
+	{ CU_ATTR_MANAGED_MEMORY, 1 },
+	{ CU_ATTR_COMPUTE_PREEMPTION_SUPPORTED, 0 },
+	{ CU_ATTR_NUMA_ID, -1 },
+	{ CU_ATTR_HOST_NUMA_ID, 0 },
+};
+
+EXPORT CUresult cuInit(unsigned int flags)
+{
+	return flags ? CUDA_ERROR_INVALID_VALUE : emu_client_init();
+}
+
+EXPORT CUresult cuDriverGetVersion(int *version)
+{
+	if (!version)
+		return CUDA_ERROR_INVALID_VALUE;
+	*version = DRIVER_VERSION;
+	return CUDA_SUCCESS;
+}
+
+static CUresult error_row(CUresult code, size_t *row)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		if (errors[i].code == code) {
+			*row = i;
+			return CUDA_SUCCESS;
+		}
+	}
+	return CUDA_ERROR_INVALID_VALUE;
+}
+
+EXPORT CUresult cuGetErrorName(CUresult code, const char **out)
+{
+	size_t i;
+	CUresult res = error_row(code, &i);
+
+	*out = res ? NULL : errors[i].name;
+	return res;
+}
+
+EXPORT CUresult cuGetErrorString(CUresult code, const char **out)
+{
+	size_t i;
+	CUresult res = error_row(code, &i);
+
+	*out = res ? NULL : errors[i].text;
+	return res;
+}
+
+static CUresult check(CUdevice dev, const void *out)
+{
+	if (!emu_device())
+		return CUDA_ERROR_NOT_INITIALIZED;
+	if (dev)
+		return CUDA_ERROR_INVALID_DEVICE;
+	return out ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+}
+
+EXPORT CUresult cuDeviceGetCount(int *count)
+{
+	CUresult res = check(0, count);
+
+	if (!res)
+		*count = 1;
+	return res;
+}
+
+EXPORT CUresult cuDeviceGet(CUdevice *dev, int ordinal)
+{
+	CUresult res = check(ordinal, dev);
+
+	if (!res)
+		*dev = 0;
+	return res;
+}
+
+EXPORT CUresult cuDeviceGetName(char *name, int len, CUdevice dev)
+{
+	CUresult res = check(dev, name);
+
+	if (!res)
+		snprintf(name, len, "%s", GPUEMU_NAME);
+	return res;
+}
+
+EXPORT CUresult cuDeviceGetUuid(CUuuid *uuid, CUdevice dev)
+{
+	CUresult res = check(dev, uuid);
+
+	if (!res)
+		memcpy(uuid->bytes, "starling-gpuemu", sizeof(uuid->bytes));
+	return res;
+}
+
+EXPORT CUresult cuDeviceGetUuid_v2(CUuuid *uuid, CUdevice dev)
+{
+	CUresult res = check(dev, uuid);
+
+	if (!res)
+		memcpy(uuid, "starling-gpuemu", sizeof(*uuid));
+	return res;
+}
+
+EXPORT CUresult cuDeviceGetPCIBusId(char *id, int len, CUdevice dev)
+{
+	CUresult res = check(dev, id);
+
+	if (!res)
+		snprintf(id, len, "FFFF:01:00.0");
+	return res;
+}
+
+EXPORT CUresult cuDeviceTotalMem_v2(size_t *bytes, CUdevice dev)
+{
+	CUresult res = check(dev, bytes);
+
+	if (!res)
+		*bytes = gpuemu_mem_total();
+	return res;
+}
+
+EXPORT CUresult cuDeviceGetAttribute(int *value, int attr, CUdevice dev)
+{
+	CUresult res = check(dev, value);
+	size_t i;
+
+	if (res)
+		return res;
+	for (i = 0; i < sizeof(attributes) / sizeof(attributes[0]); i++) {
+		if (attributes[i].attr == attr) {
+			*value = attributes[i].value;
+			return CUDA_SUCCESS;
+		}
+	}
+	return CUDA_ERROR_INVALID_VALUE;
+}
