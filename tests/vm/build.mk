@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# make vm [KERNEL=7.2] [CPUS=2]: a shell in a guest with this build in it
+# make check [TESTS="unit vm/harness"]: all tests, or some groups or tests
+
+KERNEL	?= 7.2
+CPUS	?= 2
+
+vm:
+	$(Q)tests/vm/build $(KERNEL)
+	$(Q)tests/vm/run -k $(KERNEL) -c $(CPUS) --tools -i
+
+check:
+	$(Q)scripts/deps build check
+	$(Q)tests/run $(TESTS)
+
+.PHONY: vm check
