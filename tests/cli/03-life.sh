@@ -1,0 +1,74 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# The daemon's life: start, one instance, modes, stop, bad options.
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/lib.sh"
+need_root
+
+run 2 "$STARLINGD" --nonsense
+ok $? "an unknown option is a usage error"
+run 2 "$STARLINGD" stray && err_has "unexpected argument 'stray'"
+ok $? "so is an argument"
+run 0 "$STARLINGD" --version && out_has '^starlingd '
+ok $? "--version"
+run 0 "$STARLINGD" --help && out_has 'journal-undo'
+ok $? "--help"
+run 1 "$STARLINGD" --placer magic && err_has "no placer 'magic'" && err_lines 1
+ok $? "a placer that is not there: one line"
+run 1 "$STARLINGD" --rundir /proc/none && err_has 'cannot use /proc/none' && err_lines 1
+ok $? "a run-time directory that cannot be made: one line"
+chmod 755 "$TMP"
+run 4 setpriv --reuid 65534 --regid 65534 --clear-groups "$STARLINGD" \
+	--rundir "$TMP/denied" && err_has 'run as root' && err_lines 1
+ok $? "a user without rights: one line, exit 4"
+run 0 "$STARLINGD" --journal-undo && err_has 'restored 0 tasks'
+ok $? "--journal-undo with nothing to undo"
+
+daemon_start
+ok $? "start"
+head -n 1 "$TMP/log" | grep -Eq "managing [0-9]+ cpus?( \([0-9]+ big\))?: probes [a-z+]+, module (yes|no), placer [a-z]+; no GPU thread seen yet"
+ok $? "the first line tells the mode"
+run 1 "$STARLINGD" && err_has "already running as process $DAEMON" && err_lines 1
+ok $? "a second instance is refused with the pid of the first"
+run 1 "$STARLINGD" --journal-undo && err_has 'already running'
+ok $? "so is --journal-undo beside it"
+kill -HUP "$DAEMON"
+sleep 0.2
+daemon_answers
+ok $? "SIGHUP does not end it"
+run 0 "$STARLING" status && out_has '^on: [0-9]* cpus' && out_has '^no agents' &&
+	out_has '^no GPU threads' && ! err_has .
+ok $? "status of a quiet machine"
+run 0 "$STARLING" check && out_has '^daemon  *ok '
+ok $? "check sees the daemon"
+daemon_stop INT && ! [ -e "$STARLING_RUNDIR/control" ]
+ok $? "SIGINT: exit 0, socket gone"
+
+daemon_start --dry-run && run 0 "$STARLING" status && out_has '^dry-run: .* placer none'
+ok $? "--dry-run only watches"
+kill -KILL "$DAEMON"
+wait "$DAEMON" 2>/dev/null
+run 3 "$STARLING" status && err_has 'not running'
+ok $? "a socket left by kill -9 is told from a daemon"
+daemon_start
+ok $? "and does not stop the next start"
+daemon_stop TERM
+ok $? "SIGTERM: exit 0"
+
+python3 - "$TMP/notify" "$TMP/notified" <<'PY' &
+import socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind(sys.argv[1])
+s.settimeout(20)
+got = s.recv(4096) + b"|" + s.recv(4096)
+open(sys.argv[2], "wb").write(got)
+PY
+child $!
+wait_for 10 test -S "$TMP/notify"
+NOTIFY_SOCKET=$TMP/notify daemon_start --no-bpf
+daemon_stop TERM
+wait_for 10 test -s "$TMP/notified"
+grep -q 'READY=1.*STOPPING=1' "$TMP/notified"
+ok $? "sd_notify: READY and STOPPING"
+
+done_testing

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* libstarling, as linked by a program, on a machine without the module. */
+#define GROUP "absent"
+#include <errno.h>
+#include <fcntl.h>
+#include <starling.h>
+#include <string.h>
+#include <time.h>
+
+#include "harness.h"
+
+static struct starling *absent(void)
+{
+	struct starling *s = (void *)1;
+	int err = starling_open(&s);
+
+	if (!err)
+		SKIP("the module is loaded");
+	EQ(err, -ENODEV);
+	CHECK(!s);
+	return s;
+}
+
+TEST(every_call)
+{
+	struct starling_agent *a = (void *)1;
+	struct starling_telemetry *t = (void *)1;
+	struct starling_info info;
+	struct starling_agent_record sum;
+	struct starling_task_record rec;
+	struct starling *s = absent();
+
+	errno = 0;
+	EQ(starling_get_info(s, &info), -ENODEV);
+	EQ(starling_agent_create(s, "x", NULL, &a), -ENODEV);
+	CHECK(!a);
+	EQ(starling_agent_fd(a), -ENODEV);
+	EQ(starling_agent_join(a, 0, 0), -ENODEV);
+	EQ(starling_agent_leave(a, 0, 0), -ENODEV);
+	EQ(starling_agent_set(a, "y", 1), -ENODEV);
+	EQ(starling_agent_stat(a, 0, &sum), -ENODEV);
+	EQ(starling_agent_tasks(a, &rec, 1, NULL), -ENODEV);
+	EQ(starling_task_stat(a, 0, &rec), -ENODEV);
+	EQ(starling_task_set_role(a, 0, STARLING_ROLE_TOOL), -ENODEV);
+	EQ(starling_telemetry_open(a, &t), -ENODEV);
+	CHECK(!t);
+	EQ(starling_telemetry_agent(t, &sum), -ENODEV);
+	EQ(starling_telemetry_task(t, 0, &rec), -ENODEV);
+	EQ(starling_telemetry_tasks(t, &rec, 1), -ENODEV);
+	starling_telemetry_close(t);
+	starling_agent_close(a);
+	starling_close(s);
+	EQ(errno, 0);
+}
+
+TEST(costs_nothing)
+{
+	struct timespec from, to;
+	double best = 1e9, ns;
+
+	for (int round = 0; round < 20; round++) {
+		clock_gettime(CLOCK_MONOTONIC, &from);
+		for (int i = 0; i < 10000; i++)
+			EQ(starling_agent_join(NULL, 0, 0), -ENODEV);
+		clock_gettime(CLOCK_MONOTONIC, &to);
+		ns = ((to.tv_sec - from.tv_sec) * 1e9 + to.tv_nsec - from.tv_nsec) / 10000;
+		best = ns < best ? ns : best;
+	}
+	printf("# %.1f ns a call without a handle\n", best);
+	CHECK(best < 100);
+}
+
+TEST(role_names)
+{
+	for (int role = 0; role < __STARLING_ROLE_MAX; role++) {
+		CHECK(starling_role_name(role));
+		EQ(starling_role_from_name(starling_role_name(role)), role);
+	}
+	CHECK(!starling_role_name(__STARLING_ROLE_MAX));
+	CHECK(!starling_role_name(-1));
+	EQ(starling_role_from_name("nonsense"), -EINVAL);
+}
+
+TEST(no_agent_behind_the_descriptor)
+{
+	struct starling_agent *a = (void *)1;
+	int fd = open("/dev/null", O_RDWR);
+
+	EQ(starling_agent_from_fd(fd, &a), -EINVAL);
+	CHECK(!a);
+	EQ(starling_agent_from_fd(-1, &a), -EBADF);
+}
+
+int main(int argc, char **argv)
+{
+	return test_main(argc, argv);
+}

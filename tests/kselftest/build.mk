@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Tests of the module's ABI and its library; run in a guest by run-guest. That
+# the library does without the module is tested natively.
+kselftest_c := harness commands agents lineage telemetry control access lib trace daemon stress module util
+$(eval $(call testprog,starling-kselftest,$(kselftest_c:%=tests/kselftest/%.c) $(lib_c) \
+	daemon/sense/kmod.c,))
+
+absent_c := tests/kselftest/harness.c tests/kselftest/absent.c
+absent_ld := -L$(O)/lib -lstarling -Wl,-rpath,'$$$$ORIGIN/../lib'
+$(eval $(call testprog,libstarling-absent,$(absent_c),$(absent_ld),$(O)/lib/libstarling.so))
+
+$(eval $(call testprog,starling-watch,tests/kselftest/watch.c $(lib_c),))

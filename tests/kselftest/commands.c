@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What holds for every command: sizes, flags, reserved fields, pointers. */
+#define GROUP "commands"
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "harness.h"
+#include "util.h"
+
+enum { ON_DEVICE = 1, ON_AGENT = 2 };
+
+#define ROW(_cmd, _on, _struct, _out, _reserved, _pad) {			\
+	.name = #_cmd, .cmd = STARLING_IOC_##_cmd, .on = (_on), .out = (_out),	\
+	.size = sizeof(struct _struct), .reserved = (_reserved), .pad = (_pad),	\
+}
+#define RES(_struct) offsetof(struct _struct, __reserved)
+#define PAD(_struct) offsetof(struct _struct, __pad)
+
+static const struct row {
+	const char *name;
+	unsigned int cmd;
+	int on;
+	int out;		/* it is written back */
+	size_t size;
+	size_t reserved;	/* from there to the end; 0: none */
+	size_t pad;		/* two or four bytes; 0: none */
+} rows[] = {
+	ROW(GET_INFO, ON_DEVICE | ON_AGENT, starling_info, 1, RES(starling_info), 0),
+	ROW(AGENT_CREATE, ON_DEVICE, starling_agent_create, 0,
+	    RES(starling_agent_create), PAD(starling_agent_create)),
+	ROW(CONTROL_CLAIM, ON_DEVICE, starling_control, 0, RES(starling_control), 0),
+	ROW(PUBLISH, ON_DEVICE, starling_publish, 1,
+	    RES(starling_publish), PAD(starling_publish)),
+	ROW(TASKS, ON_DEVICE | ON_AGENT, starling_list, 1, RES(starling_list), 0),
+	ROW(AGENTS, ON_DEVICE, starling_list, 1, RES(starling_list), 0),
+	ROW(AGENT_JOIN, ON_AGENT, starling_agent_task, 0,
+	    RES(starling_agent_task), PAD(starling_agent_task)),
+	ROW(AGENT_SET, ON_AGENT, starling_agent_set, 0,
+	    RES(starling_agent_set), PAD(starling_agent_set)),
+	ROW(AGENT_STAT, ON_AGENT, starling_agent_stat, 1, 0, 0),
+	ROW(TASK_STAT, ON_AGENT, starling_task_stat, 1, 0, PAD(starling_task_stat)),
+	ROW(TASK_SET_ROLE, ON_AGENT, starling_task_role, 0,
+	    RES(starling_task_role), PAD(starling_task_role)),
+	ROW(AGENT_LEAVE, ON_AGENT, starling_agent_task, 0,
+	    RES(starling_agent_task), PAD(starling_agent_task)),
+};
+
+#define NROWS	(sizeof(rows) / sizeof(rows[0]))
+#define ROOM	8192
+
+struct setup {
+	int dev;
+	int agent;
+	unsigned char *arg;
+};
+
+static void set_up(struct setup *s)
+{
+	s->dev = device();
+	s->agent = agent("commands");
+	EQ(claim(s->dev), 0);
+	EQ(join(s->agent, 0, 0), 0);
+	s->arg = calloc(1, ROOM);
+	CHECK(s->arg);
+}
+
+/* An argument that works: only lists and PUBLISH need more than zeros. */
+static void fill(const struct row *r, unsigned char *arg, uint32_t size)
+{
+	memset(arg, 0, ROOM);
+	if (r->cmd == STARLING_IOC_TASKS || r->cmd == STARLING_IOC_AGENTS)
+		((struct starling_list *)arg)->record_size = 512;
+	if (r->cmd == STARLING_IOC_PUBLISH)
+		((struct starling_publish *)arg)->record_size = 512;
+	*(uint32_t *)arg = size;
+}
+
+static int do_row(const struct setup *s, const struct row *r, void *arg)
+{
+	int ret = call(r->on & ON_AGENT ? s->agent : s->dev, r->cmd, arg);
+
+	if (r->cmd == STARLING_IOC_AGENT_CREATE && ret >= 0) {
+		close(ret);
+		ret = 0;
+	}
+	if (r->cmd == STARLING_IOC_AGENT_LEAVE && !ret)
+		EQ(join(s->agent, 0, 0), 0);
+	return ret;
+}
+
+static void expect(const struct setup *s, const struct row *r, int want, const char *what)
+{
+	int got = do_row(s, r, s->arg);
+
+	if (got != want)
+		FAIL("%s with %s: %d, not %d", r->name, what, got, want);
+}
+
+TEST(sizes)
+{
+	struct setup s;
+
+	set_up(&s);
+	for (const struct row *r = rows; r < rows + NROWS; r++) {
+		fill(r, s.arg, r->size);
+		expect(&s, r, 0, "its size");
+		fill(r, s.arg, 0);
+		expect(&s, r, -EINVAL, "size 0");
+		fill(r, s.arg, r->size - 1);
+		expect(&s, r, -EINVAL, "size - 1");
+		fill(r, s.arg, r->size + 1);
+		expect(&s, r, 0, "size + 1, zero");
+		fill(r, s.arg, 4096);
+		expect(&s, r, 0, "size 4096, zero");
+		fill(r, s.arg, r->size + 1);
+		s.arg[r->size] = 1;
+		expect(&s, r, -E2BIG, "size + 1, not zero");
+		fill(r, s.arg, 4097);
+		expect(&s, r, -E2BIG, "size 4097");
+	}
+}
+
+TEST(flags)
+{
+	struct setup s;
+	uint32_t known;
+
+	set_up(&s);
+	for (const struct row *r = rows; r < rows + NROWS; r++) {
+		known = 0;
+		if (r->cmd == STARLING_IOC_AGENT_JOIN || r->cmd == STARLING_IOC_AGENT_LEAVE)
+			known = STARLING_TASK_THREAD | STARLING_TASK_PIDFD;
+		if (r->cmd == STARLING_IOC_AGENT_SET)
+			known = STARLING_SET_WEIGHT | STARLING_SET_NAME;
+		if (r->cmd == STARLING_IOC_AGENT_STAT)
+			known = STARLING_STAT_LIVE;
+		for (int bit = 0; bit < 32; bit++) {
+			if (known & 1U << bit)
+				continue;
+			fill(r, s.arg, r->size);
+			((uint32_t *)s.arg)[1] = 1U << bit;
+			expect(&s, r, -EINVAL, "an unknown flag");
+		}
+	}
+}
+
+TEST(reserved)
+{
+	struct setup s;
+	size_t at;
+
+	set_up(&s);
+	for (const struct row *r = rows; r < rows + NROWS; r++) {
+		for (at = r->reserved; at && at < r->size; at++) {
+			fill(r, s.arg, r->size);
+			s.arg[at] = 1;
+			expect(&s, r, -EINVAL, "a reserved byte set");
+		}
+		for (at = r->pad; r->pad && at < r->pad + 2; at++) {
+			fill(r, s.arg, r->size);
+			s.arg[at] = 1;
+			expect(&s, r, -EINVAL, "a padding byte set");
+		}
+	}
+}
+
+TEST(pointers)
+{
+	struct setup s;
+	unsigned char *ro;
+
+	set_up(&s);
+	ro = mmap(NULL, ROOM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	CHECK(ro != MAP_FAILED);
+	for (const struct row *r = rows; r < rows + NROWS; r++) {
+		EQ(do_row(&s, r, NULL), -EFAULT);
+		/* The last byte is missing. */
+		EQ(mprotect(ro, ROOM, PROT_READ | PROT_WRITE), 0);
+		fill(r, s.arg, r->size);
+		memcpy(ro + 4096 - r->size + 1, s.arg, r->size);
+		EQ(mprotect(ro + 4096, 4096, PROT_NONE), 0);
+		EQ(do_row(&s, r, ro + 4096 - r->size + 1), -EFAULT);
+		EQ(mprotect(ro, ROOM, PROT_READ | PROT_WRITE), 0);
+		fill(r, ro, r->size);
+		EQ(mprotect(ro, ROOM, PROT_READ), 0);
+		EQ(do_row(&s, r, ro), r->out ? -EFAULT : 0);
+	}
+}
+
+TEST(where)
+{
+	struct setup s;
+
+	set_up(&s);
+	for (const struct row *r = rows; r < rows + NROWS; r++) {
+		fill(r, s.arg, r->size);
+		if (!(r->on & ON_DEVICE))
+			EQ(call(s.dev, r->cmd, s.arg), -ENOTTY);
+		if (!(r->on & ON_AGENT))
+			EQ(call(s.agent, r->cmd, s.arg), -ENOTTY);
+	}
+	for (int nr = 0; nr < 256; nr++) {
+		if (nr <= 0x05 || (nr >= 0x10 && nr <= 0x15))
+			continue;
+		EQ(call(s.dev, _IO(STARLING_IOC, nr), s.arg), -ENOTTY);
+		EQ(call(s.agent, _IO(STARLING_IOC, nr), s.arg), -ENOTTY);
+	}
+}
+
+TEST(untouched_on_failure)
+{
+	struct starling_info info;
+	int dev = device();
+
+	memset(&info, 0xcc, sizeof(info));
+	info.size = sizeof(info);
+	info.flags = 0;
+	EQ(call(dev, STARLING_IOC_GET_INFO, &info), -EINVAL);
+	EQ(info.out_abi_version, 0xcccccccc);
+	memset(info.__reserved, 0, sizeof(info.__reserved));
+	EQ(call(dev, STARLING_IOC_GET_INFO, &info), 0);
+	EQ(info.size, sizeof(info));
+	EQ(info.out_abi_version, STARLING_ABI_VERSION);
+	EQ(info.out_task_record_size, sizeof(struct starling_task_record));
+	EQ(info.out_agent_record_size, sizeof(struct starling_agent_record));
+	EQ(info.out_features, STARLING_FEATURES);
+	EQ(info.out_max_tasks, get_param("max_tasks"));
+	EQ(info.out_max_agents, get_param("max_agents"));
+	EQ(info.out_max_user_agents, get_param("max_user_agents"));
+	GE(info.out_map_size, sizeof(struct starling_page));
+	GE(info.out_nslots, 1);
+	GE(info.out_sample_ns, 1);
+}
+
+/* Offsets are the ABI: a program built yesterday has them. */
+TEST(layout)
+{
+	EQ(sizeof(struct starling_task_record), 160);
+	EQ(offsetof(struct starling_task_record, valid), 112);
+	EQ(offsetof(struct starling_task_record, comm), 128);
+	EQ(sizeof(struct starling_agent_record), 184);
+	EQ(offsetof(struct starling_agent_record, run_ns), 48);
+	EQ(offsetof(struct starling_agent_record, name), 136);
+	EQ(sizeof(struct starling_info), 96);
+	EQ(sizeof(struct starling_agent_create), 80);
+	EQ(sizeof(struct starling_control), 24);
+	EQ(sizeof(struct starling_list), 56);
+	EQ(sizeof(struct starling_publish), 48);
+	EQ(sizeof(struct starling_agent_task), 32);
+	EQ(sizeof(struct starling_agent_set), 64);
+	EQ(sizeof(struct starling_agent_stat), 192);
+	EQ(sizeof(struct starling_task_stat), 176);
+	EQ(sizeof(struct starling_task_role), 32);
+	EQ(sizeof(struct starling_page), 240);
+	EQ(offsetof(struct starling_page, agent), 56);
+	EQ(offsetof(struct starling_slot, task), 8);
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* libstarling with the module there. */
+#define GROUP "lib"
+#include <errno.h>
+#include <starling.h>
+#include <string.h>
+
+#include "harness.h"
+#include "util.h"
+
+TEST(agent_life)
+{
+	struct starling_agent_opts opts = { .size = sizeof(opts), .weight = 300 };
+	struct starling_agent_record rec;
+	struct starling_agent *a, *b;
+	struct starling *s;
+
+	EQ(starling_open(&s), 0);
+	EQ(starling_agent_create(s, "library", &opts, &a), 0);
+	starling_close(s);
+	EQ(starling_agent_stat(a, 0, &rec), 0);
+	CHECK(!strcmp(rec.name, "library"));
+	EQ(rec.weight, 300);
+	EQ(starling_agent_set(a, "renamed", 0), 0);
+	EQ(starling_agent_set(a, NULL, 5), 0);
+	EQ(starling_agent_stat(a, 0, &rec), 0);
+	CHECK(!strcmp(rec.name, "renamed"));
+	EQ(rec.weight, 5);
+	EQ(starling_agent_from_fd(dup(starling_agent_fd(a)), &b), 0);
+	EQ(starling_agent_join(b, 0, 0), 0);
+	/* The kernel brings a running task's time up to date at each tick. */
+	for (double end = seconds() + 0.05; seconds() < end;)
+		;
+	EQ(starling_agent_stat(a, STARLING_STAT_LIVE, &rec), 0);
+	EQ(rec.tasks, 1);
+	NE(rec.run_ns, 0);
+	EQ(starling_agent_leave(a, 0, 0), 0);
+	starling_agent_close(b);
+	starling_agent_close(a);
+}
+
+TEST(refuses)
+{
+	struct starling_agent_opts opts = { .size = 1000 };
+	struct starling_agent *a;
+	struct starling *s;
+
+	EQ(starling_open(&s), 0);
+	EQ(starling_agent_create(s, "x", &opts, &a), -EINVAL);
+	opts.size = 4;
+	EQ(starling_agent_create(s, "x", &opts, &a), -EINVAL);
+	opts = (struct starling_agent_opts){ .size = sizeof(opts), .weight = 10001 };
+	EQ(starling_agent_create(s, "x", &opts, &a), -EINVAL);
+	CHECK(!a);
+	EQ(starling_agent_create(s, "0123456789012345678901234567890x", NULL, &a), -ENAMETOOLONG);
+	EQ(starling_agent_from_fd(0, &a), -EINVAL);
+	EQ(starling_agent_from_fd(999, &a), -EBADF);
+	errno = 77;
+	EQ(starling_agent_from_fd(999, &a), -EBADF);
+	EQ(errno, 77);
+}
+
+TEST(telemetry)
+{
+	struct starling_task_record rec, all[4];
+	struct starling_agent_record sum;
+	struct starling_telemetry *t;
+	struct starling_agent *a;
+	struct starling *s;
+	uint64_t cursor[2] = { 0 };
+	struct child c;
+
+	EQ(starling_open(&s), 0);
+	EQ(starling_agent_create(s, NULL, NULL, &a), 0);
+	child_start(&c, NULL);
+	EQ(starling_agent_join(a, 0, 0), 0);
+	EQ(starling_agent_join(a, c.pid, 0), 0);
+	EQ(starling_task_set_role(a, c.pid, starling_role_from_name("tool")), 0);
+	EQ(starling_telemetry_open(a, &t), 0);
+	EQ(starling_telemetry_task(t, c.pid, &rec), 0);
+	EQ(rec.role, STARLING_ROLE_TOOL);
+	EQ(starling_task_stat(a, 0, &rec), 0);
+	EQ(rec.tid, getpid());
+	EQ(starling_telemetry_task(t, 0, &rec), -ESRCH);
+	EQ(starling_telemetry_task(t, 1, &rec), -ESRCH);
+	EQ(starling_telemetry_tasks(t, all, 4), 2);
+	EQ(starling_telemetry_tasks(t, all, 1), 1);
+	EQ(starling_agent_tasks(a, all, 1, cursor), 1);
+	EQ(starling_agent_tasks(a, all, 4, cursor), 1);
+	EQ(starling_agent_tasks(a, all, 4, NULL), 2);
+	EQ(starling_telemetry_agent(t, &sum), 0);
+	EQ(sum.tasks, 2);
+	starling_agent_close(a);
+	starling_close(s);
+	EQ(child_end(&c), 0);
+	EQ(starling_telemetry_tasks(t, all, 4), 1);
+	starling_telemetry_close(t);
+}
+
+/* A record from memory against the same by reading /proc: told, not judged. */
+TEST(cost)
+{
+	struct starling_task_record rec;
+	struct starling_telemetry *t;
+	struct starling_agent *a;
+	struct starling *s;
+	double start, mapped, called;
+
+	EQ(starling_open(&s), 0);
+	EQ(starling_agent_create(s, NULL, NULL, &a), 0);
+	EQ(starling_agent_join(a, 0, 0), 0);
+	EQ(starling_telemetry_open(a, &t), 0);
+	start = seconds();
+	for (int i = 0; i < 100000; i++)
+		EQ(starling_telemetry_task(t, getpid(), &rec), 0);
+	mapped = seconds() - start;
+	start = seconds();
+	for (int i = 0; i < 100000; i++)
+		EQ(starling_task_stat(a, 0, &rec), 0);
+	called = seconds() - start;
+	printf("# by command / from memory: %.1f\n", called / mapped);
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * watch - what a framework would do: make an agent, run a command in it, and
+ * look at its pages until a thread of it is known to feed the GPU. With the
+ * daemon's pid given, kill the daemon and see its word withdrawn.
+ *
+ * usage: watch DAEMON-PID STYLE COMMAND...
+ */
+#include <errno.h>
+#include <signal.h>
+#include <starling.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char *const styles[] = { "unknown", "block", "spin", "yield" };
+static int tests, failed;
+
+static bool ok(bool good, const char *what)
+{
+	printf("%sok %d - %s\n", good ? "" : "not ", ++tests, what);
+	fflush(stdout);
+	failed += !good;
+	return good;
+}
+
+static void pause_ms(int ms)
+{
+	struct timespec ts = { ms / 1000, ms % 1000 * 1000000L };
+
+	nanosleep(&ts, NULL);
+}
+
+/* Until a task of the agent is (or is no longer) said to be a feeder. */
+static bool wait_feeder(struct starling_telemetry *t, bool want, int seconds,
+			struct starling_task_record *feeder)
+{
+	struct starling_task_record rec[64];
+	bool found;
+	ssize_t n;
+
+	for (int i = 0; i < seconds * 20; i++) {
+		found = false;
+		n = starling_telemetry_tasks(t, rec, 64);
+		for (ssize_t j = 0; j < n && !found; j++) {
+			found = rec[j].role == STARLING_ROLE_FEEDER &&
+				rec[j].role_source == STARLING_BY_DETECTION &&
+				rec[j].wait_style && rec[j].gpu_waits;
+			if (found)
+				*feeder = rec[j];
+		}
+		if (found == want)
+			return true;
+		pause_ms(50);
+	}
+	return false;
+}
+
+static void check_feeder(struct starling_telemetry *t, const char *style)
+{
+	struct starling_task_record rec, later;
+
+	if (!ok(wait_feeder(t, true, 30, &rec), "a feeder is named in the pages"))
+		return;
+	ok(rec.valid & 1U << STARLING_VAL_GPU_WAIT, "its GPU waits are known");
+	for (int i = 0; i < 40 && strcmp(styles[rec.wait_style], style); i++) {
+		pause_ms(100);
+		starling_telemetry_task(t, rec.tid, &rec);
+	}
+	ok(!strcmp(styles[rec.wait_style], style), "and so is how it waits");
+	pause_ms(1500);
+	ok(!starling_telemetry_task(t, rec.tid, &later) && later.gpu_waits > rec.gpu_waits &&
+	   later.run_ns >= rec.run_ns, "its values go on");
+}
+
+static void check_withdrawn(struct starling_telemetry *t, pid_t daemon)
+{
+	struct starling_task_record rec[64];
+	bool valid = false;
+	ssize_t n;
+
+	kill(daemon, SIGKILL);
+	ok(wait_feeder(t, false, 10, rec), "killed, the daemon's word is withdrawn");
+	n = starling_telemetry_tasks(t, rec, 64);
+	for (ssize_t i = 0; i < n; i++)
+		valid |= rec[i].valid & 1U << STARLING_VAL_GPU_WAIT;
+	ok(!valid, "and no GPU value is called valid");
+}
+
+static pid_t run(struct starling_agent *a, char **argv)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	if (starling_agent_join(a, 0, 0))
+		_exit(126);
+	execvp(argv[0], argv);
+	_exit(127);
+}
+
+int main(int argc, char **argv)
+{
+	struct starling_telemetry *t;
+	struct starling_agent *a;
+	struct starling *s;
+	pid_t pid;
+	int err;
+
+	if (argc < 4)
+		return 2;
+	err = starling_open(&s);
+	if (!err)
+		err = starling_agent_create(s, "watched", NULL, &a);
+	if (!err)
+		err = starling_telemetry_open(a, &t);
+	if (err) {
+		printf("Bail out! %s\n", strerror(-err));
+		return 1;
+	}
+	pid = run(a, argv + 3);
+	check_feeder(t, argv[2]);
+	check_withdrawn(t, atoi(argv[1]));
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	starling_telemetry_close(t);
+	starling_agent_close(a);
+	starling_close(s);
+	printf("1..%d\n", tests);
+	return failed != 0;
+}

@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: GPL-2.0-only
+policy_src := $(wildcard daemon/policy/*.c) daemon/cpuset.c
+place_src := $(wildcard daemon/place/*.c) daemon/cpuset.c daemon/log.c
+topology_src := $(wildcard daemon/topology*.c) daemon/cpuset.c
+
+unit_scene := tests/unit/scene.c $(policy_src)
+$(eval $(call testprog,unit-classify,tests/unit/classify.c $(unit_scene),$(CMOCKA_LIBS)))
+$(eval $(call testprog,unit-decide,tests/unit/decide.c $(unit_scene),$(CMOCKA_LIBS)))
+$(eval $(call testprog,unit-random,tests/unit/random.c $(unit_scene),$(CMOCKA_LIBS)))
+
+unit_kid := tests/unit/kid.c $(place_src)
+$(eval $(call testprog,unit-journal,tests/unit/journal.c $(unit_kid),$(CMOCKA_LIBS)))
+$(eval $(call testprog,unit-place,tests/unit/place.c $(unit_kid),$(CMOCKA_LIBS)))
+$(eval $(call testprog,unit-topology,tests/unit/topology.c daemon/policy/protect.c $(topology_src),$(CMOCKA_LIBS) $(HWLOC_LIBS)))
+$(eval $(call testprog,unit-cgroup,tests/unit/cgroup.c $(unit_kid),$(CMOCKA_LIBS)))

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* CPU lists as text, and machines read from dumps of /sys. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "tests/unit/unit.h"
+#include "daemon/topology.h"
+#include "daemon/policy/policy.h"
+#include "daemon/policy/protect.h"
+
+static char root[] = "/tmp/starling-topo-XXXXXX";
+
+static void run(const char *fmt, const char *a, const char *b)
+{
+	char line[512];
+
+	snprintf(line, sizeof(line), fmt, a, b);
+	assert_int_equal(system(line), 0);
+}
+
+static int set_up(void **x)
+{
+	(void)x;
+	return mkdtemp(root) ? 0 : -1;
+}
+
+static int tear_down(void **x)
+{
+	run("rm -r %s%s", root, "");
+	strcpy(root, "/tmp/starling-topo-XXXXXX");
+	(void)x;
+	return 0;
+}
+
+static struct topology load(const char *machine)
+{
+	struct topology t;
+
+	run("tests/unit/mkfixture %s %s", machine, root);
+	assert_int_equal(topology_load(&t, root), 0);
+	return t;
+}
+
+static char *cpus_of(const struct topology *t, bool big)
+{
+	static char buf[256];
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	for (unsigned int i = 0; i < t->ncpu; i++)
+		if (t->cpu[i].big == big)
+			CPU_SET(t->cpu[i].id, &set);
+	return cpuset_format(&set, buf, sizeof(buf));
+}
+
+static void text_round_trips(void **x)
+{
+	static const char *const text[] = {
+		"", "0", "0-1", "0-3,7", "1,3,5,7-9,1023", "0-1023", "63-64",
+	};
+	char buf[256];
+	cpu_set_t set;
+
+	for (size_t i = 0; i < sizeof(text) / sizeof(text[0]); i++) {
+		assert_int_equal(cpuset_parse(text[i], &set), 0);
+		assert_string_equal(cpuset_format(&set, buf, sizeof(buf)), text[i]);
+	}
+	assert_int_equal(cpuset_parse(" 3,1,2\n", &set), 0);
+	assert_string_equal(cpuset_format(&set, buf, sizeof(buf)), "1-3");
+	(void)x;
+}
+
+static void text_that_is_no_list(void **x)
+{
+	static const char *const text[] = {
+		"x", "-1", "1-", "3-1", "1,", ",1", "1,,2", "1 2", "1024", "0-1024",
+		"99999999999999999999", "1-2-3", "0x1", "1;", "+1",
+	};
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(5, &set);
+	for (size_t i = 0; i < sizeof(text) / sizeof(text[0]); i++)
+		assert_int_equal(cpuset_parse(text[i], &set), -EINVAL);
+	assert_int_equal(CPU_COUNT(&set), 1);	/* left as it was */
+	(void)x;
+}
+
+static void text_that_does_not_fit(void **x)
+{
+	char buf[8], none[1];
+	cpu_set_t set;
+
+	assert_int_equal(cpuset_parse("0-3,10-13,20", &set), 0);
+	assert_string_equal(cpuset_format(&set, buf, sizeof(buf)), "0-3");
+	assert_string_equal(cpuset_format(&set, none, sizeof(none)), "");
+	(void)x;
+}
+
+/* Any list at all survives; the seed is fixed. */
+static void random_lists(void **x)
+{
+	char buf[8192];
+	cpu_set_t a, b;
+
+	srandom(1);
+	for (int i = 0; i < 2000; i++) {
+		CPU_ZERO(&a);
+		for (long n = random() % 100; n; n--)
+			CPU_SET(random() % CPU_SETSIZE, &a);
+		cpuset_format(&a, buf, sizeof(buf));
+		assert_int_equal(cpuset_parse(buf, &b), 0);
+		assert_true(CPU_EQUAL(&a, &b));
+	}
+	(void)x;
+}
+
+static void gb10(void **x)
+{
+	struct topology t = load("gb10");
+
+	assert_int_equal(t.ncpu, 20);
+	assert_true(t.asymmetric);
+	assert_string_equal(cpus_of(&t, true), "5-9,15-19");
+	assert_string_equal(cpus_of(&t, false), "0-4,10-14");
+	for (unsigned int i = 0; i < t.ncpu; i++) {
+		assert_int_equal(t.cpu[i].core, i);
+		assert_int_equal(t.cpu[i].llc, i / 10);
+		assert_int_equal(t.cpu[i].node, 0);
+	}
+	assert_int_equal(t.cpu[0].capacity, 718);
+	assert_int_equal(t.cpu[19].capacity, 1024);
+	topology_free(&t);
+	(void)x;
+}
+
+static void some_cpus_are_offline(void **x)
+{
+	struct topology t = load("offline");
+	char buf[64];
+
+	assert_int_equal(t.ncpu, 17);
+	assert_string_equal(cpuset_format(&t.all, buf, sizeof(buf)), "0-3,6-18");
+	assert_int_equal(t.cpu[4].id, 6);
+	assert_true(t.cpu[4].big);
+	topology_free(&t);
+	(void)x;
+}
+
+static void hybrid(void **x)
+{
+	struct topology t = load("hybrid");
+
+	assert_int_equal(t.ncpu, 16);
+	assert_true(t.asymmetric);
+	assert_string_equal(cpus_of(&t, true), "0-11");
+	assert_int_equal(t.cpu[0].core, t.cpu[1].core);
+	assert_int_equal(t.cpu[11].core, 5);
+	assert_int_equal(t.cpu[12].core, 6);
+	assert_int_equal(t.cpu[15].core, 9);
+	assert_int_equal(t.cpu[0].llc, t.cpu[15].llc);
+	assert_int_equal(protect_ceiling(&t, 10), 1);
+	topology_free(&t);
+	(void)x;
+}
+
+static void boost_bins_are_one_kind(void **x)
+{
+	struct topology t = load("boost");
+
+	assert_false(t.asymmetric);
+	assert_string_equal(cpus_of(&t, true), "0-7");
+	assert_int_equal(t.cpu[3].llc, 0);
+	assert_int_equal(t.cpu[4].llc, 1);
+	topology_free(&t);
+	(void)x;
+}
+
+static void a_machine_that_tells_nothing(void **x)
+{
+	struct topology t = load("plain");
+
+	assert_int_equal(t.ncpu, 4);
+	assert_false(t.asymmetric);
+	for (unsigned int i = 0; i < t.ncpu; i++) {
+		assert_int_equal(t.cpu[i].core, i);
+		assert_int_equal(t.cpu[i].llc, 0);
+		assert_int_equal(t.cpu[i].capacity, 1024);
+	}
+	topology_free(&t);
+	(void)x;
+}
+
+static void no_dump(void **x)
+{
+	struct topology t;
+
+	assert_int_equal(topology_load(&t, "/nonexistent"), -ENOENT);
+	assert_int_equal(t.ncpu, 0);
+	topology_free(&t);
+	(void)x;
+}
+
+/* Both sources tell the same about this machine. */
+static void this_machine(void **x)
+{
+	struct topology live, files;
+	cpu_set_t both;
+
+	assert_int_equal(topology_load(&live, NULL), 0);
+	assert_int_equal(topology_load(&files, "/"), 0);
+	assert_true(live.ncpu > 0 && live.ncpu <= files.ncpu);
+	CPU_AND(&both, &live.all, &files.all);
+	assert_true(CPU_EQUAL(&both, &live.all));
+	assert_int_equal(CPU_COUNT(&live.all), live.ncpu);
+	for (unsigned int i = 0; live.ncpu == files.ncpu && i < live.ncpu; i++) {
+		assert_int_equal(live.cpu[i].id, files.cpu[i].id);
+		assert_int_equal(live.cpu[i].core, files.cpu[i].core);
+		assert_int_equal(live.cpu[i].capacity, files.cpu[i].capacity);
+	}
+	topology_free(&live);
+	topology_free(&files);
+	(void)x;
+}
+
+#define with_dump(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(text_round_trips),
+		cmocka_unit_test(text_that_is_no_list),
+		cmocka_unit_test(text_that_does_not_fit),
+		cmocka_unit_test(random_lists),
+		with_dump(gb10),
+		with_dump(some_cpus_are_offline),
+		with_dump(hybrid),
+		with_dump(boost_bins_are_one_kind),
+		with_dump(a_machine_that_tells_nothing),
+		cmocka_unit_test(no_dump),
+		cmocka_unit_test(this_machine),
+	};
+
+	return unit_run(tests);
+}
