@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Processes of a run: started in a process group of their own, seen through
+/proc, and gone when the run ends, however it ends."""
+import ctypes
+import os
+import signal
+import subprocess
+import time
+
+TICK = os.sysconf("SC_CLK_TCK")
+PAGE = os.sysconf("SC_PAGESIZE")
+_libc = ctypes.CDLL(None, use_errno=True)
+PR_SET_PDEATHSIG = 1
+_children = []
+
+
+def _child_setup():
+    # Should this program be killed outright, its children go with it.
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def start(argv, env=None, setup=None, session=False, **kw):
+    """Start argv; setup() runs in the child before exec.
+
+    Usually in a group and not a session of its own: sessions are scheduled as
+    groups where the kernel's autogroup is on, and neither nice nor class
+    counts between them.
+    """
+    def prepare():
+        if session:
+            os.setsid()
+        else:
+            os.setpgid(0, 0)
+        _child_setup()
+        if setup:
+            setup()
+    p = subprocess.Popen(argv, env=env, stdin=subprocess.DEVNULL, preexec_fn=prepare, **kw)
+    _children.append(p)
+    return p
+
+
+def _signal_group(p, sig):
+    try:
+        os.killpg(p.pid, sig)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def stop(p, sig=signal.SIGTERM, wait=5.0):
+    """End p and all of its group; its exit status, or None."""
+    if p is None:
+        return None
+    if p.poll() is None:
+        _signal_group(p, sig)
+        try:
+            p.wait(wait)
+        except subprocess.TimeoutExpired:
+            pass
+    _signal_group(p, signal.SIGKILL)
+    try:
+        p.wait(2.0)
+    except subprocess.TimeoutExpired:
+        pass
+    if p in _children:
+        _children.remove(p)
+    return p.returncode
+
+
+def stop_all():
+    for p in list(reversed(_children)):
+        stop(p)
+
+
+def tree(root):
+    """Pids of root and its descendants that are alive now."""
+    parent = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                with open(f"/proc/{name}/stat", "rb") as f:
+                    rest = f.read().rsplit(b")", 1)[1].split()
+                parent[int(name)] = int(rest[1])
+            except (OSError, IndexError):
+                pass
+    found, grown = {root}, True
+    while grown:
+        more = {p for p, pp in parent.items() if pp in found and p not in found}
+        found |= more
+        grown = bool(more)
+    return {p for p in found if p in parent}
+
+
+def threads(pid):
+    try:
+        return [int(t) for t in os.listdir(f"/proc/{pid}/task")]
+    except OSError:
+        return []
+
+
+def run_and_wait_ns(pid):
+    """Nanoseconds that pid's threads ran, and were runnable without running."""
+    run = wait = 0
+    for tid in threads(pid):
+        try:
+            with open(f"/proc/{pid}/task/{tid}/schedstat", encoding="ascii") as f:
+                r, w, _ = f.read().split()
+        except (OSError, ValueError):
+            continue
+        run += int(r)
+        wait += int(w)
+    return run, wait
+
+
+def tree_run_s(root):
+    """CPU seconds so far of root and the descendants that are alive."""
+    return sum(run_and_wait_ns(pid)[0] for pid in tree(root)) / 1e9
+
+
+def machine_busy_s():
+    """CPU seconds so far that were neither idle nor stolen, and stolen ones."""
+    with open("/proc/stat", encoding="ascii") as f:
+        user, nice, system, _, _, irq, softirq, steal = map(int, f.readline().split()[1:9])
+    return (user + nice + system + irq + softirq) / TICK, steal / TICK
+
+
+def rss_bytes(pid):
+    try:
+        with open(f"/proc/{pid}/statm", encoding="ascii") as f:
+            return int(f.read().split()[1]) * PAGE
+    except OSError:
+        return 0
+
+
+def wait_for(condition, seconds, step=0.02):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(step)
+    return condition()
