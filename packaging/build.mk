@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Targets for people: help, style, install, uninstall.
+
+DESTDIR	?=
+BINDIR	?= $(PREFIX)/bin
+SBINDIR	?= $(PREFIX)/sbin
+LIBDIR	?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+MANDIR	?= $(PREFIX)/share/man
+UNITDIR	?= $(PREFIX)/lib/systemd/system
+UDEVDIR	?= $(PREFIX)/lib/udev/rules.d
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+COMPDIR	?= $(PREFIX)/share/bash-completion/completions
+MODDIR	?= /lib/modules/$(shell uname -r)/updates
+
+# Made anew each time: PREFIX may be another one than last time.
+$(O)/packaging/starlingd.service: packaging/starlingd.service.in FORCE
+	$(Q)mkdir -p $(@D) && sed 's|@SBINDIR@|$(SBINDIR)|g' $< >$@
+
+$(O)/packaging/libstarling.pc: lib/libstarling.pc.in FORCE
+	$(Q)mkdir -p $(@D) && sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(lib_version)|' $< >$@
+
+# mode:file:destination, or link:target:destination; what this machine could not build is left out
+installed = \
+	755:$(O)/bin/starling:$(BINDIR)/starling \
+	755:$(O)/bin/starlingd:$(SBINDIR)/starlingd \
+	644:include/starling.h:$(INCLUDEDIR)/starling.h \
+	644:include/uapi/linux/starling.h:$(INCLUDEDIR)/linux/starling.h \
+	644:$(O)/lib/libstarling.so.0:$(LIBDIR)/libstarling.so.0 \
+	link:libstarling.so.0:$(LIBDIR)/libstarling.so \
+	644:$(O)/packaging/libstarling.pc:$(LIBDIR)/pkgconfig/libstarling.pc \
+	644:$(O)/packaging/starlingd.service:$(UNITDIR)/starlingd.service \
+	644:packaging/60-starling.rules:$(UDEVDIR)/60-starling.rules \
+	644:packaging/starling.sysusers:$(SYSUSERSDIR)/starling.conf \
+	644:packaging/starling.bash:$(COMPDIR)/starling \
+	644:packaging/starling.bash:$(COMPDIR)/starlingd \
+	$(foreach m,$(man_pages),644:$(m):$(MANDIR)/man$(subst .,,$(suffix $(m)))/$(notdir $(m))) \
+	644:$(O)/kmod/starling.ko:$(MODDIR)/starling.ko
+
+install: user man $(O)/packaging/starlingd.service $(O)/packaging/libstarling.pc
+	$(Q)packaging/install "$(DESTDIR)" $(installed)
+
+uninstall:
+	$(Q)packaging/install --remove "$(DESTDIR)" $(installed)
+
+style:
+	$(Q)packaging/style
+
+help:
+	@sed '/^SPDX/d' packaging/targets.txt
+
+.PHONY: install uninstall style help FORCE

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2207
+# Completion of starling and starlingd. The words come from the programs' own
+# help, so that a new command or option completes without a change here.
+
+_starling_commands() {
+	starling help 2>/dev/null | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p'
+}
+
+_starling_options() {
+	"$@" --help 2>/dev/null |
+		sed -n 's/^ *\(-[a-zA-Z], \)\?\(--[a-z-]*=\?\).*/\2/p' | tr '\n' ' '
+}
+
+_starling() {
+	local cur=${COMP_WORDS[COMP_CWORD]} cmd=${COMP_WORDS[1]} i
+	COMPREPLY=()
+	if [ "$COMP_CWORD" -eq 1 ]; then
+		COMPREPLY=($(compgen -W "$(_starling_commands)" -- "$cur"))
+		return
+	fi
+	if [ "$cmd" = run ]; then
+		# Behind -- (or the first word that is no option): that command's own.
+		for ((i = 2; i < COMP_CWORD; i++)); do
+			[ "${COMP_WORDS[i]}" = -- ] || continue
+			declare -F _command_offset >/dev/null && _command_offset $((i + 1))
+			return
+		done
+	fi
+	case ${COMP_WORDS[COMP_CWORD - 1]} in
+	--role | -r)
+		COMPREPLY=($(compgen -W "feeder service orchestrator tool background" -- "$cur"))
+		return ;;
+	esac
+	case $cmd,$cur in
+	*,-*)
+		COMPREPLY=($(compgen -W "$(_starling_options starling "$cmd")" -- "$cur"))
+		[[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace ;;
+	explain,*)
+		COMPREPLY=($(compgen -W "$(cd /proc && echo [0-9]*)" -- "$cur")) ;;
+	help,*)
+		COMPREPLY=($(compgen -W "$(_starling_commands)" -- "$cur")) ;;
+	run,*)
+		COMPREPLY=($(compgen -c -- "$cur")) ;;
+	esac
+}
+
+_starlingd() {
+	local cur=${COMP_WORDS[COMP_CWORD]}
+	case ${COMP_WORDS[COMP_CWORD - 1]} in
+	--placer) COMPREPLY=($(compgen -W "auto task cgroup none" -- "$cur")) ;;
+	*) COMPREPLY=($(compgen -W "$(_starling_options starlingd)" -- "$cur"))
+	   [[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace ;;
+	esac
+}
+
+complete -F _starling starling
+complete -F _starlingd starlingd
