@@ -148,6 +148,7 @@ static struct place_task place_of(struct daemon *d, const struct task *task)
 		.weight = a ? a->weight : AGENT_WEIGHT_NORMAL,
 		.role = task->role,
 		.opted_in = a && a->origin != AGENT_FROM_LINEAGE,
+		.real_time = task->real_time,
 	};
 }
 
@@ -300,6 +301,7 @@ static struct snap_task snap_of(struct task *task)
 		.agent_root = task->agent_root,
 		.execed = task->execed,
 		.kthread = task->kthread,
+		.real_time = task->real_time,
 	};
 }
 
@@ -387,6 +389,18 @@ static void take_verdicts(struct daemon *d, struct picture *p)
 	}
 }
 
+static void allow_real_time(struct daemon *d, struct picture *p)
+{
+	for (size_t i = 0; i < p->snap.ntask; i++) {
+		bool may = policy_real_time(&p->snap, &p->verdict[i], &p->task[i]);
+
+		if (may == p->known[i]->real_time)
+			continue;
+		p->known[i]->real_time = may;
+		d->changed = true;
+	}
+}
+
 static size_t list_placed(struct daemon *d, struct place_task *list)
 {
 	struct task *task;
@@ -447,6 +461,7 @@ void manage_decide(struct daemon *d)
 		return;
 	policy_classify(&p.snap, p.verdict);
 	take_verdicts(d, &p);
+	allow_real_time(d, &p);
 	policy_decide(&p.snap, p.verdict, &d->policy, &d->plan);
 	picture_free(&p);
 	d->count.decisions++;

@@ -95,6 +95,7 @@ static json_t *role_plan(const struct role_plan *r)
 
 	put(o, "cpus", r->set_mask ? cpus(&r->mask) : json_null());
 	put(o, "idle_class", json_boolean(r->idle_class));
+	put(o, "real_time", json_boolean(r->real_time));
 	put(o, "nice_delta", json_integer(r->nice_delta));
 	put(o, "cpu_weight", r->cpu_weight ? json_integer(r->cpu_weight) : json_null());
 	return o;

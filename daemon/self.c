@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The daemon has to act while tools fill every core, and must not be what a
- * feeder waits for: it runs above the tools and beside the feeders.
+ * feeder waits for: it runs above both, and never for long.
  *
  * Priority by nice is not enough: a task at nice -11 that wakes among fifteen
- * others was seen to wait up to 270 ms for a core on Linux 6.18, at the lowest
+ * others was seen to wait up to 270 ms for a core on Linux 6.18, at a low
  * real-time priority 0.5 ms. It works for some 0.3 ms at a time; should it
  * ever run for longer than a round can take, it falls back to normal.
  */
@@ -19,7 +19,7 @@
 
 enum {
 	OWN_NICE = -11,			/* where real time is not permitted */
-	OWN_RTPRIO = 1,			/* below all that somebody chose with care */
+	OWN_RTPRIO = 2,			/* above feeders, below what others chose with care */
 	RUN_LIMIT_US = 200 * 1000,	/* at a stretch */
 };
 

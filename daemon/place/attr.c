@@ -102,10 +102,17 @@ static int write_mask(uint32_t tid, const cpu_set_t *mask)
 	return -errno;
 }
 
+bool attr_is_real_time(const struct attrs *x)
+{
+	int base = x->policy & ~SCHED_RESET_ON_FORK;
+
+	return base == SCHED_FIFO || base == SCHED_RR;
+}
+
 int attr_write(uint32_t tid, enum attr a, const struct attrs *from)
 {
 	/* keeps nice and a slice of the task's own, unlike sched_setattr() */
-	struct sched_param param = { 0 };
+	struct sched_param param = { .sched_priority = attr_is_real_time(from) };
 
 	switch (a) {
 	case ATTR_MASK:

@@ -42,6 +42,9 @@ void attr_copy(enum attr a, struct attrs *to, const struct attrs *from);
  */
 bool attr_may_return(enum attr a);
 
+/* A class above the fair ones; written at its lowest priority. */
+bool attr_is_real_time(const struct attrs *x);
+
 const char *attr_name(enum attr a);
 /* The attribute's value as one word. Returns @buf. */
 char *attr_format(enum attr a, const struct attrs *x, char *buf, size_t len);

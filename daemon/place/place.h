@@ -26,6 +26,7 @@ struct place_task {
 	uint32_t weight;	/* agent weight, 1..10000, 100 normal */
 	uint16_t role;
 	bool opted_in;		/* started by `starling run` or module agent */
+	bool real_time;		/* policy_real_time() allows it */
 };
 
 struct placer_ops {

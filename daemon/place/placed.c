@@ -185,6 +185,7 @@ int placed_get(struct placed_table *t, const struct place_task *in, struct place
 		p->start_ns = in->start_ns;
 	p->agent_id = in->agent_id;
 	p->role = in->role;
+	p->real_time = in->real_time;
 	*out = p;
 	return 0;
 }

@@ -32,6 +32,7 @@ struct placed {
 	unsigned int foreign;	/* changed by somebody else: left alone */
 	unsigned int denied;	/* EPERM */
 	bool fixed;		/* real-time and the like: never touched */
+	bool real_time;		/* may have such a class from us */
 	bool no_room;		/* its own mask has none of the plan's CPUs */
 	uint32_t round;
 	struct attrs want;

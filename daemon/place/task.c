@@ -3,8 +3,8 @@
  * The placer that needs nothing: affinity, class and nice of each task.
  *
  * All that a plan asks is first noted in the journal, written once, and then
- * done. A feeder is given its nice value with "reset on fork", so that what
- * a server starts does not inherit it; tools pass theirs on, which is meant:
+ * done. A feeder is given class and nice value with "reset on fork", so that
+ * what a server starts does not inherit them; tools pass theirs on, as meant:
  * a child is in its place before we have heard of it.
  */
 #include "daemon/place/placed.h"
@@ -25,6 +25,7 @@ struct task_placer {
 	struct plan plan;
 	uint32_t round;
 	bool masks_only;	/* classes could not be given back */
+	bool no_real_time;	/* this machine refused it */
 	uint64_t denied;
 	bool denied_said;
 };
@@ -55,7 +56,7 @@ static void want_mask(struct placed *p, const struct role_plan *r)
 		p->no_room = true;
 }
 
-static void want_class(struct placed *p, const struct role_plan *r)
+static void want_class(struct placed *p, const struct role_plan *r, bool real_time)
 {
 	int base = p->c.orig.policy & ~SCHED_RESET_ON_FORK;
 
@@ -65,19 +66,23 @@ static void want_class(struct placed *p, const struct role_plan *r)
 		return;
 	p->want.nice = clamp_nice(p->c.orig.nice + r->nice_delta);
 	/* the kernel resets to 0: right only where that is what it was */
-	if (p->want.nice < 0 && !p->c.orig.nice && !r->idle_class)
-		p->want.policy |= SCHED_RESET_ON_FORK;
+	if (p->want.nice >= 0 || p->c.orig.nice || r->idle_class)
+		return;
+	p->want.policy = (real_time ? SCHED_RR : p->want.policy) | SCHED_RESET_ON_FORK;
 }
 
 static void find_want(const struct task_placer *tp, struct placed *p,
 		      const struct plan *plan)
 {
+	const struct role_plan *r;
+
 	p->want = p->c.orig;
 	if (p->fixed || !plan || p->role >= __STARLING_ROLE_MAX)
 		return;
-	want_mask(p, &plan->role[p->role]);
+	r = &plan->role[p->role];
+	want_mask(p, r);
 	if (!tp->masks_only)
-		want_class(p, &plan->role[p->role]);
+		want_class(p, r, r->real_time && p->real_time && !tp->no_real_time);
 }
 
 /* -- doing it ------------------------------------------------------------------------ */
@@ -147,6 +152,14 @@ static void deny(struct task_placer *tp, struct placed *p, enum attr a, int err)
 	tp->denied_said = true;
 }
 
+/* Limits on real time are the machine's: do without it, from the next look on. */
+static void no_real_time(struct task_placer *tp, const struct placed *p, int err)
+{
+	tp->no_real_time = true;
+	log_warn("may not give thread %u a real-time class: %s; feeders that block get "
+		 "a nice value alone", p->tid, strerror(-err));
+}
+
 static int change_one(struct task_placer *tp, struct placed *p, enum attr a)
 {
 	int err = attr_write(p->tid, a, &p->want);
@@ -154,7 +167,10 @@ static int change_one(struct task_placer *tp, struct placed *p, enum attr a)
 	if (err == -ESRCH)
 		return err;
 	if (err) {
-		deny(tp, p, a, err);
+		if (a == ATTR_POLICY && attr_is_real_time(&p->want))
+			no_real_time(tp, p, err);
+		else
+			deny(tp, p, a, err);
 		journal_back(tp->base.journal, p->tid, p->id.start, ATTR_BIT(a));
 		return 0;
 	}
@@ -325,6 +341,9 @@ static const char *policy_text(int policy)
 		return "batch";
 	case SCHED_IDLE:
 		return "idle";
+	case SCHED_FIFO:
+	case SCHED_RR:
+		return "real-time";
 	default:
 		return "other";
 	}

@@ -2,10 +2,10 @@
 /*
  * The plan follows how active feeders wait.
  *
- * One that blocks is helped by classes alone: its wake preempts a tool of the
- * idle class at once, and no core has to be kept. That holds where classes
- * decide: among tasks that share one cgroup or session. A tool in another one
- * competes group against group, so then it needs a core like the others do.
+ * One that blocks is helped by classes alone: in a real-time class its wake
+ * preempts at once, and no core has to be kept (realtime.c). The threads
+ * around it stay in the fair class, where classes decide only among tasks that
+ * share one cgroup or session: beside a tool in another one, a core is kept.
  *
  * One that spins or yields never wakes; since 6.18 (and in stable trees) a
  * yield even forfeits what the feeder is owed, so whoever shares its core
@@ -250,6 +250,7 @@ static void plan_aside(const struct snapshot *snap, struct role_plan *r,
 static void plan_roles(const struct snapshot *snap, struct plan *plan, bool crowded)
 {
 	plan->role[STARLING_ROLE_FEEDER].nice_delta = FEEDER_NICE;
+	plan->role[STARLING_ROLE_FEEDER].real_time = true;
 	plan->role[STARLING_ROLE_SERVICE].nice_delta = SERVICE_NICE;
 	plan_aside(snap, &plan->role[STARLING_ROLE_TOOL], plan, TOOL_WEIGHT);
 	plan_aside(snap, &plan->role[STARLING_ROLE_BACKGROUND], plan, BACKGROUND_WEIGHT);
@@ -346,6 +347,7 @@ static uint64_t digest(const struct plan *plan)
 		h = mix(h, &r->idle_class, sizeof(r->idle_class));
 		h = mix(h, &r->nice_delta, sizeof(r->nice_delta));
 		h = mix(h, &r->cpu_weight, sizeof(r->cpu_weight));
+		h = mix(h, &r->real_time, sizeof(r->real_time));
 	}
 	return h;
 }
@@ -354,6 +356,7 @@ static bool role_equal(const struct role_plan *a, const struct role_plan *b)
 {
 	return a->set_mask == b->set_mask && a->idle_class == b->idle_class &&
 		a->nice_delta == b->nice_delta && a->cpu_weight == b->cpu_weight &&
+		a->real_time == b->real_time &&
 		CPU_EQUAL(&a->mask, &b->mask);
 }
 

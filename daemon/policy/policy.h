@@ -35,6 +35,7 @@ struct snap_task {
 	bool agent_root;		/* first process of its agent */
 	bool execed;			/* executed a program since its fork */
 	bool kthread;
+	bool real_time;			/* policy_real_time() so far */
 };
 
 /* Wakes in the window between two tasks. */
@@ -99,6 +100,13 @@ struct verdict {
  */
 void policy_classify(const struct snapshot *snap, struct verdict *out);
 
+/*
+ * May @t, with verdict @v, have the real-time class that a plan gives to
+ * feeders which sleep while they wait?
+ */
+bool policy_real_time(const struct snapshot *snap, const struct verdict *v,
+		      const struct snap_task *t);
+
 /* What one role gets. Fields that are 0/empty mean "leave as it was". */
 struct role_plan {
 	cpu_set_t mask;
@@ -106,6 +114,7 @@ struct role_plan {
 	bool idle_class;	/* SCHED_IDLE / cpu.idle */
 	int nice_delta;		/* added to the task's own nice; 0: leave */
 	unsigned int cpu_weight;	/* cgroup cpu.weight; 0: leave */
+	bool real_time;		/* SCHED_RR for those that policy_real_time() allows it */
 };
 
 struct plan {

@@ -36,6 +36,45 @@ static void blocking_needs_no_core(void **x)
 	(void)x;
 }
 
+/* Let in at a quarter of the time at most, out at half, or when it spins. */
+static void real_time_is_for_sleepers(void **x)
+{
+	struct snap_task *t = &s.task[0];
+	const struct verdict *v = &s.verdict[0];
+
+	two_cpus(STARLING_WAIT_BLOCK);
+	s.snap.round_ns = 250 * MS;
+	assert_true(s.plan.role[STARLING_ROLE_FEEDER].real_time);
+	assert_true(policy_real_time(&s.snap, v, t));
+	t->d_run_ns = s.snap.window_ns / 3;
+	assert_false(policy_real_time(&s.snap, v, t));
+	t->real_time = true;
+	assert_true(policy_real_time(&s.snap, v, t));
+	t->d_run_ns = s.snap.window_ns / 2;
+	assert_false(policy_real_time(&s.snap, v, t));
+	t->d_run_ns = 0;
+	t->recent_ns = 125 * MS;	/* one round is enough */
+	assert_false(policy_real_time(&s.snap, v, t));
+	t->recent_ns = 0;
+	t->wait_style = STARLING_WAIT_YIELD;
+	assert_false(policy_real_time(&s.snap, v, t));
+	(void)x;
+}
+
+static void real_time_is_for_feeders(void **x)
+{
+	struct snap_task *t;
+
+	two_cpus(STARLING_WAIT_BLOCK);
+	t = scene_task(&s, 200, 200);
+	t->wait_style = STARLING_WAIT_BLOCK;
+	scene_busy(&s, MS);
+	assert_false(policy_real_time(&s.snap, scene_verdict(&s, 200), t));
+	assert_false(s.plan.role[STARLING_ROLE_SERVICE].real_time);
+	assert_false(s.plan.role[STARLING_ROLE_TOOL].real_time);
+	(void)x;
+}
+
 static void spinning_and_yielding_get_a_core(void **x)
 {
 	static const uint16_t style[] = { STARLING_WAIT_SPIN, STARLING_WAIT_YIELD };
@@ -506,6 +545,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(blocking_needs_no_core),
+		cmocka_unit_test(real_time_is_for_sleepers),
+		cmocka_unit_test(real_time_is_for_feeders),
 		cmocka_unit_test(spinning_and_yielding_get_a_core),
 		cmocka_unit_test(orchestrators_are_left_alone),
 		cmocka_unit_test(one_cpu_has_none_to_spare),

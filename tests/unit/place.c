@@ -30,6 +30,7 @@ static void make_plan(void)
 {
 	memset(&plan, 0, sizeof(plan));
 	plan.role[STARLING_ROLE_FEEDER].nice_delta = -15;
+	plan.role[STARLING_ROLE_FEEDER].real_time = true;
 	plan.role[STARLING_ROLE_TOOL].idle_class = true;
 	plan.role[STARLING_ROLE_TOOL].mask = all;
 	CPU_CLR(last_cpu, &plan.role[STARLING_ROLE_TOOL].mask);
@@ -186,6 +187,43 @@ static void a_feeders_child_is_ordinary(void **x)
 	assert_true(CPU_EQUAL(mask_of(k.pid), &before.mask));
 	child = kid_fork(&k);
 	assert_attrs_equal(kid_attrs(child), before);
+	assert_int_equal(die_and_undo(), 1);
+	assert_attrs_equal(kid_attrs(k.pid), before);
+	kid_kill(child);
+	kid_end(&k);
+	(void)x;
+}
+
+static void apply_sleeper(pid_t pid, bool sleeps)
+{
+	struct place_task t = task_of(pid, pid, STARLING_ROLE_FEEDER);
+
+	t.real_time = sleeps;
+	apply(&t, 1);
+}
+
+/* Real time while it sleeps between wakes, nice when it does not, then back. */
+static void a_sleeping_feeder(void **x)
+{
+	struct kid k = kid_start();
+	struct attrs before = kid_attrs(k.pid);
+	char text[256];
+	pid_t child;
+
+	apply_sleeper(k.pid, true);
+	if (kid_attrs(k.pid).policy == SCHED_OTHER) {
+		kid_end(&k);	/* no right to real time here */
+		skip();
+	}
+	assert_int_equal(kid_attrs(k.pid).policy, SCHED_RR | SCHED_RESET_ON_FORK);
+	ops->explain(p, k.pid, text, sizeof(text));
+	assert_non_null(strstr(text, "class real-time (was normal)"));
+	child = kid_fork(&k);
+	assert_attrs_equal(kid_attrs(child), before);
+	apply_sleeper(k.pid, false);
+	assert_int_equal(kid_attrs(k.pid).policy, SCHED_OTHER | SCHED_RESET_ON_FORK);
+	assert_int_equal(kid_attrs(k.pid).nice, -15);
+	apply_sleeper(k.pid, true);
 	assert_int_equal(die_and_undo(), 1);
 	assert_attrs_equal(kid_attrs(k.pid), before);
 	kid_kill(child);
@@ -515,6 +553,7 @@ int main(void)
 		with_placer(a_plan_without_it_restores),
 		with_placer(a_role_changes),
 		with_placer(a_feeders_child_is_ordinary),
+		with_placer(a_sleeping_feeder),
 		with_placer(a_nice_value_is_added_to),
 		with_placer(a_mask_set_by_others),
 		with_placer(changed_by_others_later),

@@ -104,7 +104,7 @@ static void check_plan(void)
 	assert_true(CPU_EQUAL(&both, &s.plan.protected_cpus));
 	assert_true(CPU_COUNT(&both) < (int)s.topo.ncpu);
 	assert_false(feeder->set_mask || feeder->idle_class);
-	assert_false(service->set_mask || service->idle_class);
+	assert_false(service->set_mask || service->idle_class || service->real_time);
 	assert_true(s.plan.role[STARLING_ROLE_NONE].nice_delta == 0);
 	for (int r = 0; r < __STARLING_ROLE_MAX; r++) {
 		const struct role_plan *p = &s.plan.role[r];
