@@ -214,3 +214,36 @@ void check_sys_nice(struct check_result *r)
 		check_say(r, CHECK_NO, "run starlingd as root, or give it CAP_SYS_NICE",
 			  "only this user's tasks can be placed, and priorities not raised");
 }
+
+/* Feeders that sleep while they wait get the lowest real-time priority. */
+void check_real_time(struct check_result *r)
+{
+	char word[32];
+	long us;
+
+	if (!read_line("/proc/sys/kernel/sched_rt_runtime_us", word, sizeof(word))) {
+		check_say(r, CHECK_WARN, "mount /proc", "its limit cannot be read");
+		return;
+	}
+	us = strtol(word, NULL, 10);
+	if (!us)
+		check_say(r, CHECK_WARN, "sysctl kernel.sched_rt_runtime_us=950000",
+			  "switched off: feeders that block get a nice value alone");
+	else if (us < 0)
+		check_say(r, CHECK_OK, NULL, "for feeders that block, without a limit");
+	else
+		check_say(r, CHECK_OK, NULL, "for feeders that block, at most %ld ms at a stretch",
+			  us / 1000);
+}
+
+void check_autogroup(struct check_result *r)
+{
+	char word[32];
+
+	if (!read_line("/proc/sys/kernel/sched_autogroup_enabled", word, sizeof(word)) ||
+	    word[0] == '0')
+		check_say(r, CHECK_OK, NULL, "off: nice values count between sessions");
+	else
+		check_say(r, CHECK_WARN, "sysctl kernel.sched_autogroup_enabled=0",
+			  "on: sessions in the root cgroup share the CPU before nice values count");
+}

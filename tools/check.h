@@ -34,6 +34,8 @@ void check_sched_ext(struct check_result *r);
 void check_uclamp(struct check_result *r);
 void check_cgroup(struct check_result *r);
 void check_sys_nice(struct check_result *r);
+void check_real_time(struct check_result *r);
+void check_autogroup(struct check_result *r);
 /* check-gpu.c */
 void check_libcuda(struct check_result *r);
 void check_nvml(struct check_result *r);

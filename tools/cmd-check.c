@@ -16,6 +16,8 @@ static const struct check checks[] = {
 	{ "task_iterator", check_task_iter, true },
 	{ "uprobes", check_uprobes, true },
 	{ "cap_sys_nice", check_sys_nice, true },
+	{ "real_time", check_real_time, false },
+	{ "autogroup", check_autogroup, false },
 	{ "cgroup", check_cgroup, false },
 	{ "sched_ext", check_sched_ext, false },
 	{ "uclamp", check_uclamp, false },
