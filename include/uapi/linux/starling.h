@@ -37,7 +37,10 @@
  *   EBADF	not a pidfd
  *   EBUSY	CONTROL_CLAIM: someone else has it;
  *		TASK_SET_ROLE: set by a source that wins over this one
- *   ENOSPC	module limit reached: agents, agents of this user, tasks
+ *   ENOSPC	module limit reached: agents, agents of this user, tasks; an
+ *		agent counts until the last of its descriptors, maps and
+ *		members is gone, and up to 100 ms longer after a member's exit
+ *		or an unmap
  *   EACCES	mmap: writable, or from a PID namespace that may not see it
  *   ENOMEM, EINTR, EMFILE, ENFILE as everywhere
  *
