@@ -224,8 +224,11 @@ static json_t *register_process(const struct call *c)
 	if (!get_string(c, "name", &name) ||
 	    (name && strlen(name) >= STARLING_NAME_LEN))
 		return bad_parameter("name");
-	if (!get_string(c, "role", &role_text) ||
-	    (role_text && (role = role_parse(role_text)) < 0))
+	if (!get_string(c, "role", &role_text))
+		return bad_parameter("role");
+	if (role_text)
+		role = role_parse(role_text);
+	if (role < 0)
 		return bad_parameter("role");
 	answer = may_register(c, pid);
 	if (answer)

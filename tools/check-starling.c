@@ -25,7 +25,7 @@ void check_module(struct check_result *r)
 	else
 		check_say(r, CHECK_WARN,
 			  "optional: 'sudo modprobe starling' for the device API",
-			  "not loaded: detection and placement work, only the device API is missing");
+			  "not loaded: all else works, only the device API is missing");
 }
 
 void check_daemon(struct check_result *r)
