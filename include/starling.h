@@ -35,6 +35,7 @@ extern "C" {
 struct starling;
 struct starling_agent;
 struct starling_telemetry;
+struct starling_lease;
 
 /* The device. -ENODEV: there is no module. -EPROTO: one of another ABI. */
 int starling_open(struct starling **out);
@@ -57,6 +58,13 @@ struct starling_agent_opts {
 int starling_agent_create(struct starling *s, const char *name,
 			  const struct starling_agent_opts *opts,
 			  struct starling_agent **out);
+/*
+ * An agent below @parent, which it keeps. When all that refers to it but its
+ * members is gone they and what it did become its parent's.
+ */
+int starling_agent_create_sub(struct starling_agent *parent, const char *name,
+			      const struct starling_agent_opts *opts,
+			      struct starling_agent **out);
 int starling_agent_from_fd(int fd, struct starling_agent **out);
 int starling_agent_fd(const struct starling_agent *a);
 void starling_agent_close(struct starling_agent *a);
@@ -71,7 +79,7 @@ int starling_agent_leave(struct starling_agent *a, pid_t task, uint32_t flags);
 /* NULL and 0 leave the name and the weight as they are. */
 int starling_agent_set(struct starling_agent *a, const char *name, uint32_t weight);
 
-/* With STARLING_STAT_LIVE sums include the members there are. */
+/* With STARLING_STAT_LIVE sums include the members there are, with _TREE sub-agents. */
 int starling_agent_stat(struct starling_agent *a, uint32_t flags,
 			struct starling_agent_record *rec);
 
@@ -89,6 +97,80 @@ int starling_task_set_role(struct starling_agent *a, pid_t tid, enum starling_ro
 /* "feeder", "tool", ...; NULL for a role not known here; -EINVAL for a name. */
 const char *starling_role_name(enum starling_role role);
 int starling_role_from_name(const char *name);
+
+/*
+ * Leases: the right to submit work to a GPU, see "Leases" in
+ * <linux/starling.h> for who is next and when it ends.
+ *
+ * Set @size to sizeof(struct starling_lease_opts) and the rest to 0 for one
+ * of GPU 0, at normal priority, waiting without limit.
+ *
+ * @flags:	STARLING_LEASE_TRY: -EAGAIN instead of waiting
+ * @gpu:	its number, or STARLING_GPU_ANY
+ * @priority:	enum starling_class
+ * @max_hold_ns, @timeout_ns: ns, 0: the policy's, and no limit
+ * @deadline_ns: CLOCK_MONOTONIC; 0: none
+ * @memory_bytes: device memory in use until the release
+ * @cookie:	for starling_cancel() and in events
+ */
+struct starling_lease_opts {
+	size_t size;
+	uint32_t flags;
+	uint32_t gpu;
+	uint32_t priority;
+	uint32_t __pad;
+	uint64_t max_hold_ns;
+	uint64_t timeout_ns;
+	uint64_t deadline_ns;
+	uint64_t memory_bytes;
+	uint64_t cookie;
+};
+
+/*
+ * These wait: a signal ends that with -EINTR when there is a timeout; without
+ * one they go on where the handler was installed with SA_RESTART. A lease holds
+ * a descriptor of its agent, so it may be used after the agent's handle is closed.
+ */
+int starling_lease_acquire(struct starling_agent *a, const struct starling_lease_opts *opts,
+			   struct starling_lease **out);
+int starling_lease_unpark(struct starling_lease *l, uint32_t flags, uint64_t timeout_ns,
+			  uint64_t cookie);
+/* Gives the GPU to others and keeps the lease, while the agent waits for something else. */
+int starling_lease_park(struct starling_lease *l);
+/* Frees the handle in any case. -ENOENT: its time was over, others have the GPU. */
+int starling_lease_release(struct starling_lease *l);
+/* 0, STARLING_GPU_ANY and 0 for a handle of NULL. */
+uint64_t starling_lease_id(const struct starling_lease *l);
+uint32_t starling_lease_gpu(const struct starling_lease *l);
+uint64_t starling_lease_expires_ns(const struct starling_lease *l);
+
+/* Ends what waits with that cookie, with -ECANCELED. -ENOENT: nothing does. */
+int starling_cancel(struct starling_agent *a, uint64_t cookie);
+
+/* A GPU's queue, policy and statistics. -ENODEV: no such GPU, or no module. */
+int starling_gpu_stat(struct starling *s, uint32_t gpu, struct starling_lease_stat *stat);
+
+/*
+ * Leases and requests of all agents (-EPERM without CAP_PERFMON), or of one; as
+ * many as @n, with @cursor as for starling_agent_tasks().
+ */
+ssize_t starling_leases(struct starling *s, struct starling_lease_record *rec, size_t n,
+			uint64_t cursor[2]);
+ssize_t starling_agent_leases(struct starling_agent *a, struct starling_lease_record *rec,
+			      size_t n, uint64_t cursor[2]);
+
+/* "interactive", "normal", "batch", "default"; as for roles. */
+const char *starling_priority_name(enum starling_class priority);
+int starling_priority_from_name(const char *name);
+
+/*
+ * Events: bits (1U << STARLING_EVENT_x) say which are kept. Next: the oldest
+ * one; @flags STARLING_EVENT_NOWAIT: -EAGAIN when there is none; @timeout_ns 0:
+ * no limit. The agent's descriptor can be polled for reading.
+ */
+int starling_event_mask(struct starling_agent *a, uint32_t mask);
+int starling_event_next(struct starling_agent *a, uint32_t flags, uint64_t timeout_ns,
+			uint64_t cookie, struct starling_event *event);
 
 /*
  * The agent's records in memory: reading them takes no system call and waits

@@ -7,6 +7,16 @@
  *
  * The registry finds agents by id for those who may see all of them. It does
  * not count as a reference: starling_agent_tryget() sorts out the dying.
+ *
+ * Trees: a sub-agent keeps its parent, so the way up is always there; the way
+ * down (@subs) does not count. When its file is closed a sub-agent dissolves:
+ * its members and sums go to the nearest ancestor that is not closed, which a
+ * root never is. Itself it stays, empty, while it has sub-agents.
+ *
+ * Lock order: the root's @tree, then agent->lock from the root downwards. The
+ * hooks of fork and exit take no @tree: what they count meanwhile is added to
+ * an agent with its lock held, and starling_agent_lock() finds the one that
+ * it is to be added to.
  */
 #include <linux/anon_inodes.h>
 #include <linux/capability.h>
@@ -22,15 +32,21 @@
 #include "agent.h"
 #include "command.h"
 #include "control.h"
+#include "lease.h"
 #include "task.h"
 #include "telemetry.h"
 #include "trace.h"
+#include "uring.h"
 
-/* How many agents a user has. @count is guarded by users_lock. */
+/*
+ * What a user has: agents, guarded by users_lock, and leases of them, guarded
+ * by starling_lease_lock.
+ */
 struct starling_user {
 	struct hlist_node node;
 	kuid_t uid;
 	unsigned int count;
+	unsigned int leases;
 };
 
 static DEFINE_HASHTABLE(users, 6);
@@ -92,12 +108,19 @@ static void user_uncharge(struct starling_user *user)
 	kfree(user);
 }
 
+/* Leases are charged to whose agent it is. */
+unsigned int *starling_agent_user_leases(struct starling_agent *agent)
+{
+	return &agent->user->leases;
+}
+
 static void agent_free(struct work_struct *work)
 {
 	struct starling_agent *agent =
 		container_of(to_rcu_work(work), struct starling_agent, free);
 
 	starling_pages_free(agent->pages);
+	starling_events_free(&agent->events);
 	put_pid_ns(agent->pid_ns);
 	kfree(agent);
 }
@@ -106,6 +129,11 @@ static void agent_release(struct kref *ref)
 {
 	struct starling_agent *agent = container_of(ref, struct starling_agent, ref);
 
+	if (agent->parent) {
+		spin_lock(&agent->parent->lock);
+		list_del(&agent->sibling);
+		spin_unlock(&agent->parent->lock);
+	}
 	trace_starling_agent_free(agent->id, agent->rec.forks, agent->rec.exits);
 	xa_erase(&agents, agent->id);
 	user_uncharge(agent->user);
@@ -115,9 +143,32 @@ static void agent_release(struct kref *ref)
 	module_put(THIS_MODULE);
 }
 
+/* The last reference to a sub-agent may be all that kept its parent. */
 void starling_agent_put(struct starling_agent *agent)
 {
-	kref_put(&agent->ref, agent_release);
+	struct starling_agent *parent;
+
+	do {
+		parent = agent->parent;
+		if (!kref_put(&agent->ref, agent_release))
+			break;
+		agent = parent;
+	} while (agent);
+}
+
+/*
+ * The agent that counts for @agent, locked: itself or, after it was closed, the
+ * nearest ancestor that was not. The caller has a reference to @agent.
+ */
+struct starling_agent *starling_agent_lock(struct starling_agent *agent)
+	__acquires(&agent->lock)
+{
+	for (;; agent = agent->parent) {
+		spin_lock(&agent->lock);
+		if (!agent->closed)
+			return agent;
+		spin_unlock(&agent->lock);
+	}
 }
 
 /* A reference to the agent with the lowest id not below @id, or NULL. */
@@ -143,7 +194,13 @@ static struct starling_agent *agent_alloc(void)
 		return NULL;
 	kref_init(&agent->ref);
 	spin_lock_init(&agent->lock);
+	mutex_init(&agent->tree);
+	INIT_LIST_HEAD(&agent->subs);
 	INIT_LIST_HEAD(&agent->members);
+	spin_lock_init(&agent->wait_lock);
+	INIT_LIST_HEAD(&agent->waits);
+	INIT_LIST_HEAD(&agent->leases);
+	starling_events_init(&agent->events);
 	starling_pages_init(agent);
 	agent->pid_ns = get_pid_ns(task_active_pid_ns(current));
 	agent->rec.valid = STARLING_VALID_CPU;
@@ -171,8 +228,22 @@ static void default_name(char *name)
 		strscpy_pad(name, "agent", STARLING_NAME_LEN);
 }
 
+/* Into the tree below @parent, which is then kept. */
+static void agent_attach(struct starling_agent *agent, struct starling_agent *parent)
+{
+	starling_agent_get(parent);
+	agent->parent = parent;
+	/* Whoever walks over the tree would not end if it grew all the time. */
+	mutex_lock(&agent->root->tree);
+	spin_lock(&parent->lock);
+	list_add_tail(&agent->sibling, &parent->subs);
+	spin_unlock(&parent->lock);
+	mutex_unlock(&agent->root->tree);
+}
+
 /* The reference returned is the caller's. */
-static struct starling_agent *agent_create(const char *name, u32 weight)
+static struct starling_agent *agent_create(struct starling_agent *parent,
+					   const char *name, u32 weight)
 {
 	struct starling_agent *agent = agent_alloc();
 	int err;
@@ -184,6 +255,9 @@ static struct starling_agent *agent_create(const char *name, u32 weight)
 	else
 		default_name(agent->rec.name);
 	agent->rec.weight = weight;
+	agent->root = parent ? parent->root : agent;
+	agent->depth = parent ? parent->depth + 1 : 0;
+	agent->rec.parent_id = parent ? parent->id : 0;
 	agent->user = user_charge();
 	if (IS_ERR(agent->user)) {
 		err = PTR_ERR(agent->user);
@@ -195,6 +269,8 @@ static struct starling_agent *agent_create(const char *name, u32 weight)
 	if (err)
 		goto out_uncharge;
 	__module_get(THIS_MODULE);
+	if (parent)
+		agent_attach(agent, parent);
 	return agent;
 
 out_uncharge:
@@ -231,28 +307,99 @@ static long agent_set(struct file *file, void *arg)
 	return 0;
 }
 
+/* What @agent itself has done, with what its members did so far. */
+static void stat_one(struct starling_agent *agent, bool live, struct starling_agent_record *rec)
+{
+	struct starling_member *m;
+
+	spin_lock(&agent->lock);
+	*rec = agent->rec;
+	if (live)
+		list_for_each_entry(m, &agent->members, link) {
+			starling_member_sample(m);
+			starling_member_add_to(m, rec);
+		}
+	spin_unlock(&agent->lock);
+}
+
+/* A reference to the first of @parent's sub-agents after @prev, or NULL. */
+static struct starling_agent *sub_after(struct starling_agent *parent,
+					struct starling_agent *prev)
+{
+	struct list_head *at;
+	struct starling_agent *sub = NULL;
+
+	spin_lock(&parent->lock);
+	at = prev ? prev->sibling.next : parent->subs.next;
+	for (; at != &parent->subs; at = at->next) {
+		sub = list_entry(at, struct starling_agent, sibling);
+		if (starling_agent_tryget(sub))
+			break;
+		sub = NULL;
+	}
+	spin_unlock(&parent->lock);
+	return sub;
+}
+
+/*
+ * The next after @agent of those below @top, parents before their sub-agents;
+ * takes over the reference to @agent, unless that is @top. What is on the way
+ * up is kept by what is below it.
+ */
+static struct starling_agent *tree_next(struct starling_agent *top, struct starling_agent *agent)
+{
+	struct starling_agent *next = sub_after(agent, NULL), *at;
+
+	for (at = agent; !next && at != top; at = at->parent)
+		next = sub_after(at->parent, at);
+	if (agent != top)
+		starling_agent_put(agent);
+	return next;
+}
+
+static void stat_tree(struct starling_agent *top, bool live, struct starling_agent_record *sum)
+{
+	struct starling_agent *agent = top;
+	struct starling_agent_record rec;
+
+	mutex_lock(&top->root->tree);
+	stat_one(top, live, sum);
+	while ((agent = tree_next(top, agent))) {
+		stat_one(agent, live, &rec);
+		starling_record_add(sum, &rec);
+		cond_resched();
+	}
+	mutex_unlock(&top->root->tree);
+}
+
 static long agent_stat(struct file *file, void *arg)
 {
 	struct starling_agent *agent = file->private_data;
 	struct starling_agent_stat *stat = arg;
-	struct starling_member *m;
+	bool live = stat->flags & STARLING_STAT_LIVE;
 
-	spin_lock(&agent->lock);
-	stat->out_agent = agent->rec;
-	if (stat->flags & STARLING_STAT_LIVE)
-		list_for_each_entry(m, &agent->members, link) {
-			starling_member_sample(m);
-			starling_member_add_to(m, &stat->out_agent);
-		}
-	spin_unlock(&agent->lock);
+	if (stat->flags & STARLING_STAT_TREE)
+		stat_tree(agent, live, &stat->out_agent);
+	else
+		stat_one(agent, live, &stat->out_agent);
 	return 0;
+}
+
+static long agent_create_fd(struct starling_agent *parent,
+			    const struct starling_agent_create *create);
+
+static long agent_create_sub(struct file *file, void *arg)
+{
+	return agent_create_fd(file->private_data, arg);
 }
 
 static const struct starling_command commands[] = {
 	STARLING_COMMAND(STARLING_IOC_GET_INFO, starling_get_info,
 			 starling_info, __reserved, 0, true),
-	STARLING_COMMAND(STARLING_IOC_TASKS, starling_agent_tasks,
-			 starling_list, __reserved, 0, true),
+	STARLING_COMMAND(STARLING_IOC_AGENT_CREATE, agent_create_sub,
+			 starling_agent_create, __reserved, 0, false),
+	STARLING_COMMAND_SLOW(STARLING_IOC_TASKS, starling_agent_tasks,
+			      starling_list, __reserved, 0),
 	STARLING_COMMAND(STARLING_IOC_AGENT_JOIN, starling_agent_join,
 			 starling_agent_task, __reserved,
 			 STARLING_TASK_THREAD | STARLING_TASK_PIDFD, false),
@@ -263,11 +410,32 @@ static const struct starling_command commands[] = {
 			 starling_agent_set, __reserved,
 			 STARLING_SET_WEIGHT | STARLING_SET_NAME, false),
 	STARLING_COMMAND(STARLING_IOC_AGENT_STAT, agent_stat,
-			 starling_agent_stat, out_agent, STARLING_STAT_LIVE, true),
+			 starling_agent_stat, out_agent,
+			 STARLING_STAT_LIVE | STARLING_STAT_TREE, true),
 	STARLING_COMMAND(STARLING_IOC_TASK_STAT, starling_task_stat,
 			 starling_task_stat, out_task, 0, true),
 	STARLING_COMMAND(STARLING_IOC_TASK_SET_ROLE, starling_task_set_role,
 			 starling_task_role, __reserved, 0, false),
+	STARLING_COMMAND_WAIT(STARLING_IOC_LEASE_ACQUIRE, starling_lease_acquire,
+			      starling_lease_acquire, __reserved, STARLING_LEASE_TRY,
+			      .undo = starling_lease_acquire_undo),
+	STARLING_COMMAND(STARLING_IOC_LEASE_RELEASE, starling_lease_release,
+			 starling_lease_id, __reserved, 0, false),
+	STARLING_COMMAND(STARLING_IOC_LEASE_PARK, starling_lease_park,
+			 starling_lease_id, __reserved, 0, false),
+	STARLING_COMMAND_WAIT(STARLING_IOC_LEASE_UNPARK, starling_lease_unpark,
+			      starling_lease_unpark, __reserved, 0,
+			      .undo = starling_lease_unpark_undo),
+	STARLING_COMMAND(STARLING_IOC_LEASE_CANCEL, starling_lease_cancel,
+			 starling_lease_cancel, __reserved, 0, false),
+	STARLING_COMMAND(STARLING_IOC_LEASE_STAT, starling_lease_stat,
+			 starling_lease_stat, __reserved, 0, true),
+	STARLING_COMMAND_SLOW(STARLING_IOC_LEASES, starling_agent_leases,
+			      starling_list, __reserved, 0),
+	STARLING_COMMAND(STARLING_IOC_EVENT_MASK, starling_event_mask,
+			 starling_event_mask, __reserved, 0, false),
+	STARLING_COMMAND_WAIT(STARLING_IOC_EVENT_NEXT, starling_event_next,
+			      starling_event_next, __reserved, STARLING_EVENT_NOWAIT),
 };
 
 static long agent_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -275,9 +443,50 @@ static long agent_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	return starling_command_run(commands, ARRAY_SIZE(commands), file, cmd, arg);
 }
 
+static int agent_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
+{
+	return starling_uring_cmd(commands, ARRAY_SIZE(commands), cmd, issue_flags);
+}
+
+/* What @agent did becomes what @heir did, at once for whoever looks. */
+static void agent_fold(struct starling_agent *agent, struct starling_agent *heir)
+{
+	spin_lock(&heir->lock);
+	spin_lock_nested(&agent->lock, SINGLE_DEPTH_NESTING);
+	starling_record_add(&heir->rec, &agent->rec);
+	starling_record_clear(&agent->rec);
+	starling_pages_update(heir);
+	spin_unlock(&agent->lock);
+	spin_unlock(&heir->lock);
+}
+
+/*
+ * No descriptor and no mapping of this sub-agent is left. Who may be its heir
+ * does not change while the tree is held: only this function closes agents.
+ */
+static void agent_dissolve(struct starling_agent *agent)
+{
+	struct starling_agent *heir;
+
+	mutex_lock(&agent->root->tree);
+	spin_lock(&agent->lock);
+	agent->closed = true;
+	spin_unlock(&agent->lock);
+	heir = starling_agent_lock(agent);
+	spin_unlock(&heir->lock);
+	starling_members_move(agent, heir);
+	agent_fold(agent, heir);
+	mutex_unlock(&agent->root->tree);
+}
+
 static int agent_close(struct inode *inode, struct file *file)
 {
-	starling_agent_put(file->private_data);
+	struct starling_agent *agent = file->private_data;
+
+	starling_lease_close(agent);
+	if (agent->parent)
+		agent_dissolve(agent);
+	starling_agent_put(agent);
 	return 0;
 }
 
@@ -292,20 +501,24 @@ static void agent_show_fdinfo(struct seq_file *seq, struct file *file)
 	seq_printf(seq, "starling-agent:\t%llu\n", rec.id);
 	seq_printf(seq, "starling-weight:\t%u\n", rec.weight);
 	seq_printf(seq, "starling-tasks:\t%u\n", rec.tasks);
+	seq_printf(seq, "starling-parent:\t%llu\n", rec.parent_id);
 }
 
 static const struct file_operations agent_fops = {
 	.owner		= THIS_MODULE,
 	.release	= agent_close,
+	.read		= starling_event_read,
+	.poll		= starling_event_poll,
 	.unlocked_ioctl	= agent_ioctl,
 	.compat_ioctl	= compat_ptr_ioctl,
+	.uring_cmd	= agent_uring_cmd,
 	.mmap		= starling_pages_mmap,
 	.show_fdinfo	= agent_show_fdinfo,
 };
 
-long starling_agent_create(struct file *file, void *arg)
+static long agent_create_fd(struct starling_agent *parent,
+			    const struct starling_agent_create *create)
 {
-	struct starling_agent_create *create = arg;
 	u32 weight = create->weight ?: STARLING_WEIGHT_DEFAULT;
 	struct starling_agent *agent;
 	int fd;
@@ -313,12 +526,20 @@ long starling_agent_create(struct file *file, void *arg)
 	if (create->__pad || !starling_is_zero(create->__reserved) ||
 	    !weight_ok(weight) || !name_ok(create->name))
 		return -EINVAL;
-	agent = agent_create(create->name, weight);
+	if (parent && parent->depth == STARLING_DEPTH_MAX)
+		return -ENOSPC;
+	agent = agent_create(parent, create->name, weight);
 	if (IS_ERR(agent))
 		return PTR_ERR(agent);
-	trace_starling_agent_create(agent->id, weight, task_tgid_nr(current));
+	trace_starling_agent_create(agent->id, weight, task_tgid_nr(current),
+				    agent->rec.parent_id);
 	fd = anon_inode_getfd("[starling-agent]", &agent_fops, agent, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		starling_agent_put(agent);
 	return fd;
+}
+
+long starling_agent_create(struct file *file, void *arg)
+{
+	return agent_create_fd(NULL, arg);
 }

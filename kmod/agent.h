@@ -5,23 +5,36 @@
 
 #include <linux/kref.h>
 #include <linux/list.h>
+#include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 #include <uapi/linux/starling.h>
 
+#include "event.h"
+
 struct file;
 struct pid_namespace;
 struct starling_pages;
+struct starling_share;
 struct starling_user;
 
 /**
  * struct starling_agent - an agent
  * @id:		index in the registry, never used twice
- * @ref:	descriptors, members, the sampling work while it runs
+ * @ref:	its open file, members, sub-agents, the sampling work while it runs
  * @user:	whose share of agents this one counts in
  * @pid_ns:	creator's, in which mapped records give task ids; counted
+ * @parent:	counted; NULL for a root agent
+ * @root:	of its tree; kept by @parent
+ * @depth:	levels below @root
+ * @tree:	of the root: the tree's sums stay where they are while it is held
+ * @sibling:	in the @subs of @parent, under its lock
  * @lock:	guards all below and the fields of the members; taken in
- *		process context only, innermost but for the hash table's locks
+ *		process context only, innermost but for the hash table's locks;
+ *		of two the one nearer to the root first
+ * @subs:	sub-agents, oldest first
+ * @closed:	a sub-agent whose file was closed: its members are becoming its
+ *		parent's, and it gets no new ones
  * @members:	by @serial, lowest first
  * @serial:	of the last member
  * @generation:	members that came or left, ever
@@ -29,15 +42,27 @@ struct starling_user;
  * @pages:	what readers map; NULL until someone maps it, then until the end
  * @maps:	mappings there are
  * @sampling:	@sample is queued or runs, and holds a reference
+ * @wait_lock:	innermost
+ * @waits:	commands that wait; see wait.h
+ * @leases:	requests and leases, by age; under starling_lease_lock
+ * @shares:	what it has had of each GPU; NULL: nothing; likewise
+ * @events:	with a lock of their own
  */
 struct starling_agent {
 	u64 id;
 	struct kref ref;
 	struct starling_user *user;
 	struct pid_namespace *pid_ns;
+	struct starling_agent *parent;
+	struct starling_agent *root;
+	unsigned int depth;
+	struct mutex tree;
+	struct list_head sibling;
 	struct rcu_work free;
 
 	spinlock_t lock;	/* all below */
+	struct list_head subs;
+	bool closed;
 	struct list_head members;
 	u64 serial;
 	u64 generation;
@@ -46,6 +71,13 @@ struct starling_agent {
 	u32 maps;
 	bool sampling;
 	struct delayed_work sample;
+
+	spinlock_t wait_lock;
+	struct list_head waits;
+
+	struct list_head leases;
+	struct starling_share *shares[STARLING_GPUS_MAX];
+	struct starling_events events;
 };
 
 extern struct workqueue_struct *starling_wq;
@@ -54,7 +86,10 @@ extern unsigned int starling_max_user_agents;
 
 long starling_agent_create(struct file *file, void *arg);
 struct starling_agent *starling_agent_next(u64 id);
+struct starling_agent *starling_agent_lock(struct starling_agent *agent)
+	__acquires(&agent->lock);
 void starling_agent_put(struct starling_agent *agent);
+unsigned int *starling_agent_user_leases(struct starling_agent *agent);
 
 static inline void starling_agent_get(struct starling_agent *agent)
 {

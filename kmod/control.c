@@ -13,6 +13,7 @@
 #include "agent.h"
 #include "command.h"
 #include "control.h"
+#include "gpu.h"
 #include "task.h"
 #include "telemetry.h"
 #include "trace.h"
@@ -29,6 +30,8 @@ static_assert(sizeof(struct starling_agent_record) >= AGENT_RECORD_MIN);
 
 /* Only compared, never followed. */
 static struct file *holder;
+/* What it said is being taken back, agent by agent. */
+static bool ending;
 
 long starling_control_claim(struct file *file, void *arg)
 {
@@ -43,9 +46,25 @@ long starling_control_claim(struct file *file, void *arg)
 	return !old || old == file ? 0 : -EBUSY;
 }
 
+bool starling_control_has(const struct file *file)
+{
+	return READ_ONCE(holder) == file;
+}
+
+/* A member that changes its agent now may go where that has been done. */
+bool starling_control_ending(void)
+{
+	return READ_ONCE(ending);
+}
+
 static bool may_see_all(const struct file *file)
 {
 	return READ_ONCE(holder) == file || perfmon_capable();
+}
+
+bool starling_control_sees_all(const struct file *file)
+{
+	return may_see_all(file);
 }
 
 static void unpublish(struct starling_agent *agent)
@@ -67,12 +86,15 @@ void starling_control_release(struct file *file)
 
 	if (READ_ONCE(holder) != file)
 		return;
+	WRITE_ONCE(ending, true);
 	while ((agent = starling_agent_next(id))) {
 		unpublish(agent);
 		id = agent->id + 1;
 		starling_agent_put(agent);
 		cond_resched();
 	}
+	starling_lease_policy_end();
+	WRITE_ONCE(ending, false);
 	/* Only now may the next one begin to publish. */
 	smp_store_release(&holder, NULL);
 }

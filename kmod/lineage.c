@@ -9,6 +9,7 @@
 #include <linux/tracepoint.h>
 
 #include "compat.h"
+#include "lease.h"
 #include "lineage.h"
 #include "task.h"
 
@@ -30,6 +31,7 @@ static void on_exec(void *data, struct task_struct *task, pid_t old_pid,
 static void on_exit(STARLING_EXIT_ARGS)
 {
 	starling_member_exit(task);
+	starling_holder_exit(task);
 }
 
 static struct {

@@ -12,10 +12,12 @@
 #include "agent.h"
 #include "command.h"
 #include "control.h"
+#include "lease.h"
 #include "lineage.h"
 #include "remains.h"
 #include "task.h"
 #include "telemetry.h"
+#include "uring.h"
 
 unsigned int starling_max_agents = 1024;
 module_param_named(max_agents, starling_max_agents, uint, 0644);
@@ -30,6 +32,15 @@ unsigned int starling_max_tasks = 65536;
 module_param_named(max_tasks, starling_max_tasks, uint, 0644);
 MODULE_PARM_DESC(max_tasks, "member tasks there may be (default 65536)");
 
+unsigned int starling_max_leases = 4096;
+module_param_named(max_leases, starling_max_leases, uint, 0644);
+MODULE_PARM_DESC(max_leases, "leases and requests for them there may be (default 4096)");
+
+unsigned int starling_max_user_leases = 256;
+module_param_named(max_user_leases, starling_max_user_leases, uint, 0644);
+MODULE_PARM_DESC(max_user_leases,
+		 "leases of one user without CAP_SYS_RESOURCE (default 256)");
+
 struct workqueue_struct *starling_wq;
 
 long starling_get_info(struct file *file, void *arg)
@@ -42,7 +53,10 @@ long starling_get_info(struct file *file, void *arg)
 	info->out_task_record_size = sizeof(struct starling_task_record);
 	info->out_agent_record_size = sizeof(struct starling_agent_record);
 	info->out_map_size = STARLING_MAP_SIZE;
-	info->out_features = STARLING_FEATURES;
+	info->out_features = STARLING_FEATURE_TREE | STARLING_FEATURE_LEASES |
+			     STARLING_FEATURE_EVENTS;
+	if (IS_ENABLED(CONFIG_IO_URING))
+		info->out_features |= STARLING_FEATURE_URING;
 	info->out_max_agents = READ_ONCE(starling_max_agents);
 	info->out_max_user_agents = READ_ONCE(starling_max_user_agents);
 	info->out_max_tasks = READ_ONCE(starling_max_tasks);
@@ -59,17 +73,28 @@ static const struct starling_command commands[] = {
 			 starling_agent_create, __reserved, 0, false),
 	STARLING_COMMAND(STARLING_IOC_CONTROL_CLAIM, starling_control_claim,
 			 starling_control, __reserved, 0, false),
-	STARLING_COMMAND(STARLING_IOC_PUBLISH, starling_control_publish,
-			 starling_publish, __reserved, 0, true),
-	STARLING_COMMAND(STARLING_IOC_TASKS, starling_control_tasks,
-			 starling_list, __reserved, 0, true),
-	STARLING_COMMAND(STARLING_IOC_AGENTS, starling_control_agents,
-			 starling_list, __reserved, 0, true),
+	STARLING_COMMAND_SLOW(STARLING_IOC_PUBLISH, starling_control_publish,
+			      starling_publish, __reserved, 0),
+	STARLING_COMMAND_SLOW(STARLING_IOC_TASKS, starling_control_tasks,
+			      starling_list, __reserved, 0),
+	STARLING_COMMAND_SLOW(STARLING_IOC_AGENTS, starling_control_agents,
+			      starling_list, __reserved, 0),
+	STARLING_COMMAND(STARLING_IOC_LEASE_STAT, starling_lease_stat,
+			 starling_lease_stat, __reserved, 0, true),
+	STARLING_COMMAND_SLOW(STARLING_IOC_LEASES, starling_control_leases,
+			      starling_list, __reserved, 0),
+	STARLING_COMMAND(STARLING_IOC_LEASE_POLICY, starling_lease_policy,
+			 starling_lease_policy, __reserved, STARLING_POLICY_ALL, false),
 };
 
 static long device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	return starling_command_run(commands, ARRAY_SIZE(commands), file, cmd, arg);
+}
+
+static int device_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
+{
+	return starling_uring_cmd(commands, ARRAY_SIZE(commands), cmd, issue_flags);
 }
 
 static int device_close(struct inode *inode, struct file *file)
@@ -83,6 +108,7 @@ static const struct file_operations device_fops = {
 	.release	= device_close,
 	.unlocked_ioctl	= device_ioctl,
 	.compat_ioctl	= compat_ptr_ioctl,
+	.uring_cmd	= device_uring_cmd,
 };
 
 static struct miscdevice device = {
@@ -102,6 +128,7 @@ static int __init starling_init(void)
 	err = starling_tasks_init();
 	if (err)
 		goto out_wq;
+	starling_leases_init();
 	err = starling_lineage_init();
 	if (err)
 		goto out_tasks;
@@ -124,6 +151,7 @@ static void __exit starling_exit(void)
 {
 	misc_deregister(&device);
 	starling_lineage_exit();
+	starling_leases_exit();
 	starling_remains_exit();
 	starling_tasks_exit();
 	rcu_barrier();

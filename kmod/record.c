@@ -41,6 +41,11 @@ static u64 task_value(const struct starling_task_record *rec, int i)
 	return *(const u64 *)((const char *)rec + sums[i].task);
 }
 
+static u64 *agent_value(const struct starling_agent_record *rec, int i)
+{
+	return (u64 *)((char *)rec + sums[i].agent);
+}
+
 static void read_counters(const struct task_struct *task, struct starling_task_record *rec)
 {
 	rec->run_ns = READ_ONCE(task->se.sum_exec_runtime);
@@ -115,12 +120,45 @@ void starling_member_rebase(struct starling_member *m)
 		m->base[i] = task_value(&m->rec, i);
 }
 
+/* Counts and sums of @from, which stay there, on top of those of @to. */
+void starling_record_add(struct starling_agent_record *to,
+			 const struct starling_agent_record *from)
+{
+	int i;
+
+	to->tasks += from->tasks;
+	to->forks += from->forks;
+	to->joins += from->joins;
+	to->exits += from->exits;
+	to->lost += from->lost;
+	for (i = 0; i < STARLING_NSUMS; i++)
+		*agent_value(to, i) += *agent_value(from, i);
+	to->valid |= from->valid;
+	to->estimated |= from->estimated;
+}
+
+/* As of an agent that never had a member. */
+void starling_record_clear(struct starling_agent_record *rec)
+{
+	int i;
+
+	rec->tasks = 0;
+	rec->forks = 0;
+	rec->joins = 0;
+	rec->exits = 0;
+	rec->lost = 0;
+	for (i = 0; i < STARLING_NSUMS; i++)
+		*agent_value(rec, i) = 0;
+	rec->valid = STARLING_VALID_CPU;
+	rec->estimated = 0;
+}
+
 void starling_member_add_to(struct starling_member *m, struct starling_agent_record *sum)
 {
 	int i;
 
 	for (i = 0; i < STARLING_NSUMS; i++)
-		*(u64 *)((char *)sum + sums[i].agent) += task_value(&m->rec, i) - m->base[i];
+		*agent_value(sum, i) += task_value(&m->rec, i) - m->base[i];
 	sum->valid |= m->rec.valid;
 	sum->estimated |= m->rec.estimated;
 }

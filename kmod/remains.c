@@ -49,9 +49,8 @@ bool starling_remains_add(struct starling_member *m)
 
 static void remains_settle(struct starling_member *m)
 {
-	struct starling_agent *agent = m->agent;
+	struct starling_agent *agent = starling_agent_lock(m->agent);
 
-	spin_lock(&agent->lock);
 	starling_member_rebase(m);
 	starling_member_sample(m);
 	starling_member_add_to(m, &agent->rec);

@@ -14,13 +14,18 @@
 #include "compat.h"
 #include "task.h"
 
-/* A counted task by its id in the caller's namespace; 0 is the caller. */
+/*
+ * A counted task by its id in the caller's namespace; 0 is the caller, who is
+ * not there when io_uring's polling thread submits.
+ */
 static struct task_struct *task_by_tid(s32 tid)
 {
 	struct task_struct *task = current;
 
 	if (tid < 0)
 		return ERR_PTR(-EINVAL);
+	if (!tid && current->flags & STARLING_PF_WORKER)
+		return ERR_PTR(-ESRCH);
 	rcu_read_lock();
 	if (tid)
 		task = pid_task(find_vpid(tid), PIDTYPE_PID);

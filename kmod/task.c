@@ -14,14 +14,22 @@
  *
  * A task that moves to another agent is replaced in the table in one step:
  * a child that it makes meanwhile belongs to one of the two, never to none.
+ * When a sub-agent dissolves its members stay in the table and change their
+ * agent with both locked, which needs no memory and thus cannot fail. A child
+ * that is made then enters a list under a lock that says whether the agent
+ * still takes members; if not it enters that of the heir.
  *
- * Lock order: rcu_read_lock, agent->lock; the table's locks are taken with
- * neither a wait nor an agent->lock inside.
+ * Lock order: rcu_read_lock, agent->lock, of two the one nearer to the root
+ * first, that of its events; the table's locks are taken with neither a wait
+ * nor an agent->lock inside.
  */
+#include <linux/pid_namespace.h>
 #include <linux/rhashtable.h>
 #include <linux/slab.h>
 
 #include "agent.h"
+#include "control.h"
+#include "event.h"
 #include "remains.h"
 #include "task.h"
 #include "telemetry.h"
@@ -88,11 +96,39 @@ void starling_member_free(struct starling_member *m)
 	starling_agent_put(agent);
 }
 
+/* Locks the agent that @m is linked in, and it returns. Under rcu_read_lock(). */
+static struct starling_agent *member_lock(struct starling_member *m)
+	__acquires(&m->agent->lock)
+{
+	struct starling_agent *agent;
+
+	for (;;) {
+		agent = READ_ONCE(m->agent);
+		spin_lock(&agent->lock);
+		if (agent == m->agent)
+			return agent;
+		spin_unlock(&agent->lock);
+	}
+}
+
+/* Makes the reference that @m has one to @agent; another is left to the old one. */
+static void member_set_agent(struct starling_member *m, struct starling_agent *agent)
+{
+	struct starling_agent *old = m->agent;
+
+	if (agent == old)
+		return;
+	starling_agent_get(agent);
+	WRITE_ONCE(m->agent, agent);
+	starling_agent_put(old);
+}
+
+/* The caller has a reference to @m's agent of its own. */
 static void member_link(struct starling_member *m)
 {
-	struct starling_agent *agent = m->agent;
+	struct starling_agent *agent = starling_agent_lock(m->agent);
 
-	spin_lock(&agent->lock);
+	member_set_agent(m, agent);
 	m->serial = ++agent->serial;
 	m->rec.agent_id = agent->id;
 	m->rec.valid |= STARLING_VALID_CPU;
@@ -107,9 +143,8 @@ static void member_link(struct starling_member *m)
 /* @m never got into the table: as if it had not been. */
 static void member_unlink(struct starling_member *m)
 {
-	struct starling_agent *agent = m->agent;
+	struct starling_agent *agent = member_lock(m);
 
-	spin_lock(&agent->lock);
 	list_del(&m->link);
 	agent->rec.tasks--;
 	starling_slot_drop(m);
@@ -118,11 +153,11 @@ static void member_unlink(struct starling_member *m)
 	starling_member_free(m);
 }
 
+/* The caller has a reference to the agent that @m was meant for. */
 static void member_came(struct starling_member *m, bool inherited)
 {
-	struct starling_agent *agent = m->agent;
+	struct starling_agent *agent = starling_agent_lock(READ_ONCE(m->agent));
 
-	spin_lock(&agent->lock);
 	if (inherited)
 		agent->rec.forks++;
 	else
@@ -137,9 +172,8 @@ static void member_came(struct starling_member *m, bool inherited)
 /* The caller took @m out of the table and thus owns it. */
 static void member_left(struct starling_member *m, enum starling_leave how)
 {
-	struct starling_agent *agent = m->agent;
+	struct starling_agent *agent = member_lock(m);
 
-	spin_lock(&agent->lock);
 	starling_member_sample(m);
 	starling_member_add_to(m, &agent->rec);
 	list_del(&m->link);
@@ -153,6 +187,9 @@ static void member_left(struct starling_member *m, enum starling_leave how)
 	spin_unlock(&agent->lock);
 	trace_starling_task_leave(agent->id, m->task->pid, m->task->tgid,
 				  m->rec.role, m->rec.role_source, how);
+	if (how == STARLING_LEFT_EXIT)
+		starling_event_push(agent, STARLING_EVENT_TASK_EXIT, m->rec.tid,
+				    m->rec.role, m->task->exit_code, 0, 0);
 	atomic_dec(&starling_ntasks);
 	if (how != STARLING_LEFT_EXIT || !starling_remains_add(m))
 		starling_member_free(m);
@@ -161,7 +198,7 @@ static void member_left(struct starling_member *m, enum starling_leave how)
 static void member_lost(struct starling_agent *agent)
 {
 	atomic64_inc(&starling_lost);
-	spin_lock(&agent->lock);
+	agent = starling_agent_lock(agent);
 	agent->rec.lost++;
 	starling_pages_update(agent);
 	spin_unlock(&agent->lock);
@@ -183,14 +220,18 @@ static void role_inherit(struct starling_member *m, const struct starling_member
 	m->rec.role_source = STARLING_BY_LINEAGE;
 }
 
-/* A counted agent of @parent's and the member @parent was when it was looked up. */
-static struct starling_member *find_and_hold(struct task_struct *parent)
+/* @parent's agent, counted, and the member @parent was when it was looked up. */
+static struct starling_member *find_and_hold(struct task_struct *parent,
+					     struct starling_agent **agent)
 {
 	struct starling_member *m;
 
 	do {
 		m = member_find(parent);
-	} while (m && !starling_agent_tryget(m->agent));
+		if (!m)
+			return NULL;
+		*agent = READ_ONCE(m->agent);
+	} while (!starling_agent_tryget(*agent));
 	return m;
 }
 
@@ -201,6 +242,7 @@ static struct starling_member *find_and_hold(struct task_struct *parent)
  */
 int starling_member_fork(struct task_struct *parent, struct task_struct *child)
 {
+	struct starling_agent *agent;
 	struct starling_member *p, *m;
 	int err = 0;
 
@@ -209,10 +251,10 @@ int starling_member_fork(struct task_struct *parent, struct task_struct *child)
 	if (!atomic_read(&starling_ntasks))
 		return 0;
 	rcu_read_lock();
-	p = find_and_hold(parent);
+	p = find_and_hold(parent, &agent);
 	if (!p)
 		goto out;
-	m = member_alloc(p->agent, child);
+	m = member_alloc(agent, child);
 	if (IS_ERR(m)) {
 		err = PTR_ERR(m);
 		goto out_put;
@@ -230,8 +272,8 @@ int starling_member_fork(struct task_struct *parent, struct task_struct *child)
 		err = 0;
 out_put:
 	if (err)
-		member_lost(p->agent);
-	starling_agent_put(p->agent);
+		member_lost(agent);
+	starling_agent_put(agent);
 out:
 	rcu_read_unlock();
 	return err;
@@ -245,7 +287,7 @@ static struct starling_member *table_remove(struct task_struct *task,
 
 	do {
 		m = member_find(task);
-		if (!m || (only && m->agent != only))
+		if (!m || (only && READ_ONCE(m->agent) != only))
 			return NULL;
 	} while (rhashtable_remove_fast(&table, &m->node, table_params));
 	return m;
@@ -269,9 +311,10 @@ void starling_member_exit(struct task_struct *task)
 /* What a member said about itself and what was published goes with it. */
 static void member_inherit_self(struct starling_member *m, struct starling_member *old)
 {
-	spin_lock(&old->agent->lock);
+	struct starling_agent *agent = member_lock(old);
+
 	m->rec = old->rec;
-	spin_unlock(&old->agent->lock);
+	spin_unlock(&agent->lock);
 }
 
 /* -EAGAIN: someone else changed the membership of @task meanwhile. */
@@ -308,7 +351,7 @@ int starling_member_join(struct starling_agent *agent, struct task_struct *task)
 
 	do {
 		old = member_find(task);
-		if (old && old->agent == agent) {
+		if (old && READ_ONCE(old->agent) == agent) {
 			WRITE_ONCE(old->root, true);
 			return 1;
 		}
@@ -341,12 +384,68 @@ int starling_member_leave(struct starling_agent *agent, struct task_struct *task
 	return 0;
 }
 
+/* @m goes from @from's list to @to's, both locked; the task notices nothing. */
+static void member_relink(struct starling_member *m, struct starling_agent *from,
+			  struct starling_agent *to)
+{
+	starling_slot_drop(m);
+	member_set_agent(m, to);
+	list_move_tail(&m->link, &to->members);
+	m->serial = ++to->serial;
+	m->rec.agent_id = to->id;
+	starling_member_sample(m);
+	if (starling_control_ending())
+		starling_member_unpublish(m);
+	from->rec.tasks--;
+	from->generation++;
+	to->rec.tasks++;
+	to->generation++;
+	starling_slot_take(m);
+	starling_pages_update(to);
+}
+
+/* Moves one member. False: there is none. */
+static bool member_move(struct starling_agent *from, struct starling_agent *to)
+{
+	struct starling_member *m;
+
+	rcu_read_lock();
+	spin_lock(&to->lock);
+	spin_lock_nested(&from->lock, SINGLE_DEPTH_NESTING);
+	m = list_first_entry_or_null(&from->members, struct starling_member, link);
+	if (m)
+		member_relink(m, from, to);
+	spin_unlock(&from->lock);
+	spin_unlock(&to->lock);
+	if (m) {
+		trace_starling_task_leave(from->id, m->task->pid, m->task->tgid, m->rec.role,
+					  m->rec.role_source, STARLING_LEFT_MOVED);
+		trace_starling_task_join(to->id, m->task->pid, m->task->tgid, m->rec.role,
+					 m->rec.role_source, false);
+	}
+	rcu_read_unlock();
+	return m;
+}
+
+/*
+ * Makes all members of @from, which is closed and gets no new ones, members of
+ * its ancestor @to. Those that are on their way out or not in the table yet
+ * are in the list too and come along. The caller has references to both.
+ */
+void starling_members_move(struct starling_agent *from, struct starling_agent *to)
+{
+	while (member_move(from, to))
+		cond_resched();
+}
+
 /*
  * Sets a role unless a source that wins over @source has set one. Under the
  * agent's lock.
  */
 bool starling_member_role(struct starling_member *m, u16 role, u16 source)
 {
+	u16 before = m->rec.role;
+
 	if (m->rec.role_source > source)
 		return false;
 	if (role == STARLING_ROLE_NONE)
@@ -357,6 +456,8 @@ bool starling_member_role(struct starling_member *m, u16 role, u16 source)
 	WRITE_ONCE(m->rec.role_source, source);
 	starling_slot_write(m);
 	trace_starling_task_role(m->agent->id, m->task->pid, m->task->tgid, role, source);
+	starling_event_push(m->agent, STARLING_EVENT_ROLE,
+			    task_pid_nr_ns(m->task, m->agent->pid_ns), role, source, before, 0);
 	return true;
 }
 
@@ -368,6 +469,7 @@ bool starling_member_role(struct starling_member *m, u16 role, u16 source)
 int starling_member_do(struct task_struct *task,
 		       int (*fn)(struct starling_member *m, void *arg), void *arg)
 {
+	struct starling_agent *agent;
 	struct starling_member *m;
 	int ret = -EAGAIN;
 
@@ -378,10 +480,10 @@ int starling_member_do(struct task_struct *task,
 			ret = -ESRCH;
 			break;
 		}
-		spin_lock(&m->agent->lock);
+		agent = member_lock(m);
 		if (!m->left)
 			ret = fn(m, arg);
-		spin_unlock(&m->agent->lock);
+		spin_unlock(&agent->lock);
 	} while (ret == -EAGAIN);
 	rcu_read_unlock();
 	return ret;

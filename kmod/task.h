@@ -29,8 +29,9 @@ struct starling_agent;
  * @node:	in the table of all members, by @task
  * @task:	not counted: the exit hook takes the member out of the table
  *		and of the agent before the task can be freed
- * @agent:	counted, and the same for the life of this structure; a task
- *		that moves to another agent gets a new one
+ * @agent:	counted; changes only while it is linked there, under the locks
+ *		of both, when that agent dissolves: look again after locking. A
+ *		task that moves by JOIN gets a new member
  * @link:	in the agent's @members; under its lock like all below. After
  *		exit: among the remains
  * @serial:	position in that list
@@ -72,6 +73,7 @@ int starling_member_join(struct starling_agent *agent, struct task_struct *task)
 int starling_member_leave(struct starling_agent *agent, struct task_struct *task);
 void starling_member_exit(struct task_struct *task);
 void starling_member_exec(struct task_struct *task);
+void starling_members_move(struct starling_agent *from, struct starling_agent *to);
 bool starling_member_role(struct starling_member *m, u16 role, u16 source);
 
 void starling_member_sample(struct starling_member *m);
@@ -79,6 +81,9 @@ void starling_member_publish(struct starling_member *m, const struct starling_ta
 void starling_member_unpublish(struct starling_member *m);
 void starling_member_rebase(struct starling_member *m);
 void starling_member_add_to(struct starling_member *m, struct starling_agent_record *sum);
+void starling_record_add(struct starling_agent_record *to,
+			 const struct starling_agent_record *from);
+void starling_record_clear(struct starling_agent_record *rec);
 bool starling_member_record(struct starling_member *m, struct pid_namespace *ns,
 			    struct starling_task_record *rec);
 

@@ -35,23 +35,34 @@
 
 #define show_leave(how) __print_symbolic(how,			\
 	{ 0, "exit" }, { 1, "asked" }, { 2, "moved" })
+
+#define show_class(class) __print_symbolic(class,		\
+	{ STARLING_CLASS_INTERACTIVE,	"interactive" },	\
+	{ STARLING_CLASS_NORMAL,	"normal" },		\
+	{ STARLING_CLASS_BATCH,		"batch" })
+
+#define show_lease_end(how) __print_symbolic(how,		\
+	{ 0, "release" }, { 1, "park" }, { 2, "expired" },	\
+	{ 3, "exit" }, { 4, "close" })
 #endif
 
 TRACE_EVENT(starling_agent_create,
-	TP_PROTO(u64 agent_id, u32 weight, u32 tgid),
-	TP_ARGS(agent_id, weight, tgid),
+	TP_PROTO(u64 agent_id, u32 weight, u32 tgid, u64 parent_id),
+	TP_ARGS(agent_id, weight, tgid, parent_id),
 	TP_STRUCT__entry(
 		__field(u64, agent_id)
 		__field(u32, weight)
 		__field(u32, tgid)
+		__field(u64, parent_id)
 	),
 	TP_fast_assign(
 		__entry->agent_id = agent_id;
 		__entry->weight = weight;
 		__entry->tgid = tgid;
+		__entry->parent_id = parent_id;
 	),
-	TP_printk("agent=%llu weight=%u tgid=%u",
-		  __entry->agent_id, __entry->weight, __entry->tgid)
+	TP_printk("agent=%llu weight=%u tgid=%u parent=%llu",
+		  __entry->agent_id, __entry->weight, __entry->tgid, __entry->parent_id)
 );
 
 TRACE_EVENT(starling_agent_free,
@@ -141,6 +152,95 @@ TRACE_EVENT(starling_task_role,
 	TP_printk("agent=%llu tid=%u tgid=%u role=%s source=%s",
 		  __entry->agent_id, __entry->tid, __entry->tgid,
 		  show_role(__entry->role), show_source(__entry->source))
+);
+
+/* @lease: the one to unpark; 0: a new one. */
+TRACE_EVENT(starling_lease_request,
+	TP_PROTO(u64 agent_id, u32 gpu, u32 class, u64 cookie, u64 memory, u64 lease),
+	TP_ARGS(agent_id, gpu, class, cookie, memory, lease),
+	TP_STRUCT__entry(
+		__field(u64, agent_id)
+		__field(u64, cookie)
+		__field(u64, memory)
+		__field(u64, lease)
+		__field(u32, gpu)
+		__field(u32, class)
+	),
+	TP_fast_assign(
+		__entry->agent_id = agent_id;
+		__entry->gpu = gpu;
+		__entry->class = class;
+		__entry->cookie = cookie;
+		__entry->memory = memory;
+		__entry->lease = lease;
+	),
+	TP_printk("agent=%llu gpu=%d class=%s cookie=%llu memory=%llu lease=%llu",
+		  __entry->agent_id, (int)__entry->gpu, show_class(__entry->class),
+		  __entry->cookie, __entry->memory, __entry->lease)
+);
+
+TRACE_EVENT(starling_lease_grant,
+	TP_PROTO(u64 agent_id, u64 lease, u32 gpu, u32 class, u64 waited_ns),
+	TP_ARGS(agent_id, lease, gpu, class, waited_ns),
+	TP_STRUCT__entry(
+		__field(u64, agent_id)
+		__field(u64, lease)
+		__field(u64, waited_ns)
+		__field(u32, gpu)
+		__field(u32, class)
+	),
+	TP_fast_assign(
+		__entry->agent_id = agent_id;
+		__entry->lease = lease;
+		__entry->gpu = gpu;
+		__entry->class = class;
+		__entry->waited_ns = waited_ns;
+	),
+	TP_printk("agent=%llu lease=%llu gpu=%u class=%s waited_ns=%llu",
+		  __entry->agent_id, __entry->lease, __entry->gpu,
+		  show_class(__entry->class), __entry->waited_ns)
+);
+
+TRACE_EVENT(starling_lease_ask,
+	TP_PROTO(u64 agent_id, u64 lease, u32 gpu, u64 end_ns),
+	TP_ARGS(agent_id, lease, gpu, end_ns),
+	TP_STRUCT__entry(
+		__field(u64, agent_id)
+		__field(u64, lease)
+		__field(u64, end_ns)
+		__field(u32, gpu)
+	),
+	TP_fast_assign(
+		__entry->agent_id = agent_id;
+		__entry->lease = lease;
+		__entry->gpu = gpu;
+		__entry->end_ns = end_ns;
+	),
+	TP_printk("agent=%llu lease=%llu gpu=%u end_ns=%llu",
+		  __entry->agent_id, __entry->lease, __entry->gpu, __entry->end_ns)
+);
+
+/* @how: enum starling_lease_end. After "park" there is more to come. */
+TRACE_EVENT(starling_lease_end,
+	TP_PROTO(u64 agent_id, u64 lease, u32 gpu, u32 how, u64 held_ns),
+	TP_ARGS(agent_id, lease, gpu, how, held_ns),
+	TP_STRUCT__entry(
+		__field(u64, agent_id)
+		__field(u64, lease)
+		__field(u64, held_ns)
+		__field(u32, gpu)
+		__field(u32, how)
+	),
+	TP_fast_assign(
+		__entry->agent_id = agent_id;
+		__entry->lease = lease;
+		__entry->gpu = gpu;
+		__entry->how = how;
+		__entry->held_ns = held_ns;
+	),
+	TP_printk("agent=%llu lease=%llu gpu=%u how=%s held_ns=%llu",
+		  __entry->agent_id, __entry->lease, __entry->gpu,
+		  show_lease_end(__entry->how), __entry->held_ns)
 );
 
 TRACE_EVENT(starling_publish,

@@ -36,18 +36,15 @@ STARLING_API int starling_agent_from_fd(int fd, struct starling_agent **out)
 	return 0;
 }
 
-STARLING_API int starling_agent_create(struct starling *s, const char *name,
-				       const struct starling_agent_opts *opts,
-				       struct starling_agent **out)
+/* On the device or, for a sub-agent, on its parent's descriptor. */
+static int create(int on, const char *name, const struct starling_agent_opts *opts,
+		  struct starling_agent **out)
 {
 	struct starling_agent_create arg = { .size = sizeof(arg) };
 	struct starling_agent_opts o;
 	struct starling_agent *a;
 	int err;
 
-	*out = NULL;
-	if (!s)
-		return -ENODEV;
 	err = read_opts(opts, &o);
 	if (err)
 		return err;
@@ -59,7 +56,7 @@ STARLING_API int starling_agent_create(struct starling *s, const char *name,
 	a = malloc(sizeof(*a));
 	if (!a)
 		return -ENOMEM;
-	a->fd = starling_call(s->fd, STARLING_IOC_AGENT_CREATE, &arg);
+	a->fd = starling_call(on, STARLING_IOC_AGENT_CREATE, &arg);
 	if (a->fd < 0) {
 		err = a->fd;
 		free(a);
@@ -67,6 +64,22 @@ STARLING_API int starling_agent_create(struct starling *s, const char *name,
 	}
 	*out = a;
 	return 0;
+}
+
+STARLING_API int starling_agent_create(struct starling *s, const char *name,
+				       const struct starling_agent_opts *opts,
+				       struct starling_agent **out)
+{
+	*out = NULL;
+	return s ? create(s->fd, name, opts, out) : -ENODEV;
+}
+
+STARLING_API int starling_agent_create_sub(struct starling_agent *parent, const char *name,
+					   const struct starling_agent_opts *opts,
+					   struct starling_agent **out)
+{
+	*out = NULL;
+	return parent ? create(parent->fd, name, opts, out) : -ENODEV;
 }
 
 STARLING_API int starling_agent_fd(const struct starling_agent *a)
@@ -137,22 +150,8 @@ STARLING_API ssize_t starling_agent_tasks(struct starling_agent *a,
 					  struct starling_task_record *rec,
 					  size_t n, uint64_t cursor[2])
 {
-	struct starling_list arg = {
-		.size = sizeof(arg), .record_size = sizeof(*rec), .records = (uintptr_t)rec,
-		.count = n < INT32_MAX ? n : INT32_MAX,
-	};
-	int err;
-
-	if (!a)
-		return -ENODEV;
-	if (cursor)
-		memcpy(arg.cursor, cursor, sizeof(arg.cursor));
-	err = starling_call(a->fd, STARLING_IOC_TASKS, &arg);
-	if (err)
-		return err;
-	if (cursor)
-		memcpy(cursor, arg.cursor, sizeof(arg.cursor));
-	return arg.count;
+	return a ? starling_list(a->fd, STARLING_IOC_TASKS, rec, sizeof(*rec), n, cursor) :
+		   -ENODEV;
 }
 
 STARLING_API int starling_task_stat(struct starling_agent *a, pid_t tid,

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-only
 # libstarling; a sanitizer build leaves its run time to the program.
 lib_version := 0.1
-lib_c := lib/device.c lib/agent.c lib/telemetry.c
+lib_c := lib/device.c lib/agent.c lib/telemetry.c lib/lease.c lib/event.c
 lib_ld := -Wl,-soname,libstarling.so.0 -Wl,--version-script=lib/libstarling.map \
 	$(if $(SAN),,-Wl$(comma)-z$(comma)defs)
 $(eval $(call sharedlib,lib/libstarling.so.0,$(lib_c),$(lib_ld)))

@@ -9,17 +9,53 @@
 
 #include "internal.h"
 
-int starling_call(int fd, unsigned long cmd, void *arg)
+int starling_call_once(int fd, unsigned long cmd, void *arg)
 {
-	int saved = errno, ret;
+	int saved = errno, ret = ioctl(fd, cmd, arg);
 
-	do {
-		ret = ioctl(fd, cmd, arg);
-	} while (ret < 0 && errno == EINTR);
 	if (ret < 0)
 		ret = -errno;
 	errno = saved;
 	return ret;
+}
+
+int starling_call(int fd, unsigned long cmd, void *arg)
+{
+	int ret;
+
+	do {
+		ret = starling_call_once(fd, cmd, arg);
+	} while (ret == -EINTR);
+	return ret;
+}
+
+ssize_t starling_list(int fd, unsigned long cmd, void *rec, size_t size, size_t n,
+		      uint64_t cursor[2])
+{
+	struct starling_list arg = {
+		.size = sizeof(arg), .record_size = size, .records = (uintptr_t)rec,
+		.count = n < INT32_MAX ? n : INT32_MAX,
+	};
+	int err;
+
+	if (cursor)
+		memcpy(arg.cursor, cursor, sizeof(arg.cursor));
+	err = starling_call(fd, cmd, &arg);
+	if (err)
+		return err;
+	if (cursor)
+		memcpy(cursor, arg.cursor, sizeof(arg.cursor));
+	return arg.count;
+}
+
+int starling_dup(int fd)
+{
+	int saved = errno, copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	if (copy < 0)
+		copy = -errno;
+	errno = saved;
+	return copy;
 }
 
 static int open_device(void)

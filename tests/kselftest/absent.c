@@ -25,6 +25,9 @@ TEST(every_call)
 {
 	struct starling_agent *a = (void *)1;
 	struct starling_telemetry *t = (void *)1;
+	struct starling_lease *l = (void *)1;
+	struct starling_lease_stat stat;
+	struct starling_event event;
 	struct starling_info info;
 	struct starling_agent_record sum;
 	struct starling_task_record rec;
@@ -33,6 +36,9 @@ TEST(every_call)
 	errno = 0;
 	EQ(starling_get_info(s, &info), -ENODEV);
 	EQ(starling_agent_create(s, "x", NULL, &a), -ENODEV);
+	CHECK(!a);
+	a = (void *)1;
+	EQ(starling_agent_create_sub(NULL, "x", NULL, &a), -ENODEV);
 	CHECK(!a);
 	EQ(starling_agent_fd(a), -ENODEV);
 	EQ(starling_agent_join(a, 0, 0), -ENODEV);
@@ -48,6 +54,19 @@ TEST(every_call)
 	EQ(starling_telemetry_task(t, 0, &rec), -ENODEV);
 	EQ(starling_telemetry_tasks(t, &rec, 1), -ENODEV);
 	starling_telemetry_close(t);
+	EQ(starling_lease_acquire(a, NULL, &l), -ENODEV);
+	CHECK(!l);
+	EQ(starling_lease_park(l), -ENODEV);
+	EQ(starling_lease_unpark(l, 0, 0, 0), -ENODEV);
+	EQ(starling_lease_release(l), -ENODEV);
+	EQ(starling_lease_id(l) | starling_lease_expires_ns(l), 0);
+	EQ(starling_lease_gpu(l), STARLING_GPU_ANY);
+	EQ(starling_cancel(a, 1), -ENODEV);
+	EQ(starling_gpu_stat(s, 0, &stat), -ENODEV);
+	EQ(starling_leases(s, NULL, 0, NULL), -ENODEV);
+	EQ(starling_agent_leases(a, NULL, 0, NULL), -ENODEV);
+	EQ(starling_event_mask(a, 2), -ENODEV);
+	EQ(starling_event_next(a, 0, 0, 0, &event), -ENODEV);
 	starling_agent_close(a);
 	starling_close(s);
 	EQ(errno, 0);
@@ -79,6 +98,14 @@ TEST(role_names)
 	CHECK(!starling_role_name(__STARLING_ROLE_MAX));
 	CHECK(!starling_role_name(-1));
 	EQ(starling_role_from_name("nonsense"), -EINVAL);
+}
+
+TEST(priority_names)
+{
+	for (int c = 0; c < __STARLING_CLASS_MAX; c++)
+		EQ(starling_priority_from_name(starling_priority_name(c)), c);
+	CHECK(!starling_priority_name(__STARLING_CLASS_MAX));
+	EQ(starling_priority_from_name("nonsense"), -EINVAL);
 }
 
 TEST(no_agent_behind_the_descriptor)

@@ -42,7 +42,7 @@ TEST(create_values)
 	EQ(rec.weight, STARLING_WEIGHT_DEFAULT);
 	NE(rec.id, 0);
 	EQ(rec.tasks | rec.forks | rec.joins | rec.exits | rec.lost | rec.run_ns, 0);
-	EQ(rec.__reserved[0] | rec.__reserved[1], 0);
+	EQ(rec.__reserved[0] | rec.__reserved[1] | rec.parent_id, 0);
 	close(fd);
 	fd = create(dev, LONGEST, STARLING_WEIGHT_MAX);
 	stat_agent(fd, &rec);
@@ -213,37 +213,6 @@ TEST(descriptor_first)
 		CHECK(i < 100);
 		sleep_ms(10);
 	}
-}
-
-static void send_fd(int sock, int fd)
-{
-	char byte = 0, buf[CMSG_SPACE(sizeof(int))] = "";
-	struct iovec iov = { &byte, 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = buf, .msg_controllen = sizeof(buf),
-	};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(c), &fd, sizeof(int));
-	EQ(sendmsg(sock, &msg, 0), 1);
-}
-
-static int receive_fd(int sock)
-{
-	char byte, buf[CMSG_SPACE(sizeof(int))];
-	struct iovec iov = { &byte, 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = buf, .msg_controllen = sizeof(buf),
-	};
-	int fd;
-
-	EQ(recvmsg(sock, &msg, 0), 1);
-	CHECK(CMSG_FIRSTHDR(&msg));
-	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(int));
-	return fd;
 }
 
 TEST(passed_over_socket)

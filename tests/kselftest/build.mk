@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Tests of the module's ABI and its library; run in a guest by run-guest. That
 # the library does without the module is tested natively.
-kselftest_c := harness commands agents lineage telemetry control access lib trace daemon stress module util
+kselftest_c := harness commands agents lineage telemetry control access tree lib trace event \
+	uring uring32 ring daemon lease lease-order lease-end lease-model stress tree-stress lease-stress \
+	scale module util waiter
 $(eval $(call testprog,starling-kselftest,$(kselftest_c:%=tests/kselftest/%.c) $(lib_c) \
 	daemon/sense/kmod.c,))
 

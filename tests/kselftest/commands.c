@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "harness.h"
+#include "ring.h"
 #include "util.h"
 
 enum { ON_DEVICE = 1, ON_AGENT = 2 };
@@ -28,7 +29,7 @@ static const struct row {
 	size_t pad;		/* two or four bytes; 0: none */
 } rows[] = {
 	ROW(GET_INFO, ON_DEVICE | ON_AGENT, starling_info, 1, RES(starling_info), 0),
-	ROW(AGENT_CREATE, ON_DEVICE, starling_agent_create, 0,
+	ROW(AGENT_CREATE, ON_DEVICE | ON_AGENT, starling_agent_create, 0,
 	    RES(starling_agent_create), PAD(starling_agent_create)),
 	ROW(CONTROL_CLAIM, ON_DEVICE, starling_control, 0, RES(starling_control), 0),
 	ROW(PUBLISH, ON_DEVICE, starling_publish, 1,
@@ -43,12 +44,29 @@ static const struct row {
 	ROW(TASK_STAT, ON_AGENT, starling_task_stat, 1, 0, PAD(starling_task_stat)),
 	ROW(TASK_SET_ROLE, ON_AGENT, starling_task_role, 0,
 	    RES(starling_task_role), PAD(starling_task_role)),
+	ROW(LEASE_ACQUIRE, ON_AGENT, starling_lease_acquire, 1,
+	    RES(starling_lease_acquire), PAD(starling_lease_acquire)),
+	ROW(LEASE_RELEASE, ON_AGENT, starling_lease_id, 0, RES(starling_lease_id), 0),
+	ROW(LEASE_PARK, ON_AGENT, starling_lease_id, 0, RES(starling_lease_id), 0),
+	/* There is none to be unparked: never written back here. */
+	ROW(LEASE_UNPARK, ON_AGENT, starling_lease_unpark, 0, RES(starling_lease_unpark), 0),
+	ROW(LEASE_CANCEL, ON_AGENT, starling_lease_cancel, 0, RES(starling_lease_cancel), 0),
+	ROW(LEASE_STAT, ON_DEVICE | ON_AGENT, starling_lease_stat, 1,
+	    RES(starling_lease_stat), PAD(starling_lease_stat)),
+	ROW(LEASES, ON_DEVICE | ON_AGENT, starling_list, 1, RES(starling_list), 0),
+	ROW(LEASE_POLICY, ON_DEVICE, starling_lease_policy, 0, RES(starling_lease_policy), 0),
 	ROW(AGENT_LEAVE, ON_AGENT, starling_agent_task, 0,
 	    RES(starling_agent_task), PAD(starling_agent_task)),
+	ROW(EVENT_MASK, ON_AGENT, starling_event_mask, 0,
+	    RES(starling_event_mask), PAD(starling_event_mask)),
+	ROW(EVENT_NEXT, ON_AGENT, starling_event_next, 1, RES(starling_event_next), 0),
 };
 
 #define NROWS	(sizeof(rows) / sizeof(rows[0]))
 #define ROOM	8192
+
+/* How a command is given: the result must be the same. */
+static int (*give)(int fd, unsigned int cmd, void *arg) = call;
 
 struct setup {
 	int dev;
@@ -62,6 +80,7 @@ static void set_up(struct setup *s)
 	s->agent = agent("commands");
 	EQ(claim(s->dev), 0);
 	EQ(join(s->agent, 0, 0), 0);
+	EQ(event_mask(s->agent, 1U << STARLING_EVENT_ROLE), 0);
 	s->arg = calloc(1, ROOM);
 	CHECK(s->arg);
 }
@@ -70,23 +89,40 @@ static void set_up(struct setup *s)
 static void fill(const struct row *r, unsigned char *arg, uint32_t size)
 {
 	memset(arg, 0, ROOM);
-	if (r->cmd == STARLING_IOC_TASKS || r->cmd == STARLING_IOC_AGENTS)
+	if (r->cmd == STARLING_IOC_TASKS || r->cmd == STARLING_IOC_AGENTS ||
+	    r->cmd == STARLING_IOC_LEASES)
 		((struct starling_list *)arg)->record_size = 512;
 	if (r->cmd == STARLING_IOC_PUBLISH)
 		((struct starling_publish *)arg)->record_size = 512;
+	if (r->cmd == STARLING_IOC_EVENT_MASK)
+		((struct starling_event_mask *)arg)->mask = 1U << STARLING_EVENT_ROLE;
+	if (r->cmd == STARLING_IOC_EVENT_NEXT)
+		((struct starling_event_next *)arg)->flags = STARLING_EVENT_NOWAIT;
 	*(uint32_t *)arg = size;
 }
 
 static int do_row(const struct setup *s, const struct row *r, void *arg)
 {
-	int ret = call(r->on & ON_AGENT ? s->agent : s->dev, r->cmd, arg);
+	int ret;
 
+	/* There is always one to take. */
+	if (r->cmd == STARLING_IOC_EVENT_NEXT) {
+		EQ(set_role(s->agent, 0, STARLING_ROLE_TOOL), 0);
+		EQ(set_role(s->agent, 0, STARLING_ROLE_NONE), 0);
+	}
+	ret = give(r->on & ON_AGENT ? s->agent : s->dev, r->cmd, arg);
 	if (r->cmd == STARLING_IOC_AGENT_CREATE && ret >= 0) {
 		close(ret);
 		ret = 0;
 	}
 	if (r->cmd == STARLING_IOC_AGENT_LEAVE && !ret)
 		EQ(join(s->agent, 0, 0), 0);
+	if (r->cmd == STARLING_IOC_LEASE_ACQUIRE && !ret)
+		EQ(release(s->agent, ((struct starling_lease_acquire *)arg)->out_lease), 0);
+	/* As far as these get without a lease. */
+	if (r->cmd >= STARLING_IOC_LEASE_RELEASE && r->cmd <= STARLING_IOC_LEASE_CANCEL &&
+	    ret == -ENOENT)
+		ret = 0;
 	return ret;
 }
 
@@ -98,7 +134,14 @@ static void expect(const struct setup *s, const struct row *r, int want, const c
 		FAIL("%s with %s: %d, not %d", r->name, what, got, want);
 }
 
-TEST(sizes)
+#define EACH_WAY(_name)								\
+	static void _name##_holds(void);					\
+	TEST(_name) { _name##_holds(); }					\
+	TEST(_name##_by_uring) { give = call_uring; _name##_holds(); }		\
+	TEST(_name##_by_uring_worker) { give = call_uring_by_worker; _name##_holds(); } \
+	static void _name##_holds(void)
+
+EACH_WAY(sizes)
 {
 	struct setup s;
 
@@ -122,7 +165,7 @@ TEST(sizes)
 	}
 }
 
-TEST(flags)
+EACH_WAY(flags)
 {
 	struct setup s;
 	uint32_t known;
@@ -135,7 +178,13 @@ TEST(flags)
 		if (r->cmd == STARLING_IOC_AGENT_SET)
 			known = STARLING_SET_WEIGHT | STARLING_SET_NAME;
 		if (r->cmd == STARLING_IOC_AGENT_STAT)
-			known = STARLING_STAT_LIVE;
+			known = STARLING_STAT_LIVE | STARLING_STAT_TREE;
+		if (r->cmd == STARLING_IOC_LEASE_ACQUIRE)
+			known = STARLING_LEASE_TRY;
+		if (r->cmd == STARLING_IOC_LEASE_POLICY)
+			known = 0x3f;
+		if (r->cmd == STARLING_IOC_EVENT_NEXT)
+			known = STARLING_EVENT_NOWAIT;
 		for (int bit = 0; bit < 32; bit++) {
 			if (known & 1U << bit)
 				continue;
@@ -146,7 +195,7 @@ TEST(flags)
 	}
 }
 
-TEST(reserved)
+EACH_WAY(reserved)
 {
 	struct setup s;
 	size_t at;
@@ -166,7 +215,7 @@ TEST(reserved)
 	}
 }
 
-TEST(pointers)
+EACH_WAY(pointers)
 {
 	struct setup s;
 	unsigned char *ro;
@@ -189,7 +238,7 @@ TEST(pointers)
 	}
 }
 
-TEST(where)
+EACH_WAY(where)
 {
 	struct setup s;
 
@@ -197,15 +246,16 @@ TEST(where)
 	for (const struct row *r = rows; r < rows + NROWS; r++) {
 		fill(r, s.arg, r->size);
 		if (!(r->on & ON_DEVICE))
-			EQ(call(s.dev, r->cmd, s.arg), -ENOTTY);
+			EQ(give(s.dev, r->cmd, s.arg), -ENOTTY);
 		if (!(r->on & ON_AGENT))
-			EQ(call(s.agent, r->cmd, s.arg), -ENOTTY);
+			EQ(give(s.agent, r->cmd, s.arg), -ENOTTY);
 	}
 	for (int nr = 0; nr < 256; nr++) {
-		if (nr <= 0x05 || (nr >= 0x10 && nr <= 0x15))
+		if (nr <= 0x05 || (nr >= 0x10 && nr <= 0x15) ||
+		    (nr >= 0x20 && nr <= 0x27) || nr == 0x30 || nr == 0x31)
 			continue;
-		EQ(call(s.dev, _IO(STARLING_IOC, nr), s.arg), -ENOTTY);
-		EQ(call(s.agent, _IO(STARLING_IOC, nr), s.arg), -ENOTTY);
+		EQ(give(s.dev, _IO(STARLING_IOC, nr), s.arg), -ENOTTY);
+		EQ(give(s.agent, _IO(STARLING_IOC, nr), s.arg), -ENOTTY);
 	}
 }
 
@@ -225,7 +275,10 @@ TEST(untouched_on_failure)
 	EQ(info.out_abi_version, STARLING_ABI_VERSION);
 	EQ(info.out_task_record_size, sizeof(struct starling_task_record));
 	EQ(info.out_agent_record_size, sizeof(struct starling_agent_record));
-	EQ(info.out_features, STARLING_FEATURES);
+	CHECK(info.out_features & STARLING_FEATURE_LEASES);
+	EQ(info.out_features & STARLING_FEATURE_EVENTS, STARLING_FEATURE_EVENTS);
+	EQ(info.out_features & STARLING_FEATURE_URING, STARLING_FEATURE_URING);
+	EQ(info.out_features & STARLING_FEATURE_TREE, STARLING_FEATURE_TREE);
 	EQ(info.out_max_tasks, get_param("max_tasks"));
 	EQ(info.out_max_agents, get_param("max_agents"));
 	EQ(info.out_max_user_agents, get_param("max_user_agents"));
@@ -240,9 +293,12 @@ TEST(layout)
 	EQ(sizeof(struct starling_task_record), 160);
 	EQ(offsetof(struct starling_task_record, valid), 112);
 	EQ(offsetof(struct starling_task_record, comm), 128);
-	EQ(sizeof(struct starling_agent_record), 184);
+	EQ(sizeof(struct starling_agent_record), 192);
 	EQ(offsetof(struct starling_agent_record, run_ns), 48);
 	EQ(offsetof(struct starling_agent_record, name), 136);
+	EQ(offsetof(struct starling_agent_record, parent_id), 168);
+	EQ(sizeof(struct starling_event), 64);
+	EQ(sizeof(struct starling_lease_record), 88);
 	EQ(sizeof(struct starling_info), 96);
 	EQ(sizeof(struct starling_agent_create), 80);
 	EQ(sizeof(struct starling_control), 24);
@@ -250,7 +306,7 @@ TEST(layout)
 	EQ(sizeof(struct starling_publish), 48);
 	EQ(sizeof(struct starling_agent_task), 32);
 	EQ(sizeof(struct starling_agent_set), 64);
-	EQ(sizeof(struct starling_agent_stat), 192);
+	EQ(sizeof(struct starling_agent_stat), 200);
 	EQ(sizeof(struct starling_task_stat), 176);
 	EQ(sizeof(struct starling_task_role), 32);
 	EQ(sizeof(struct starling_page), 240);

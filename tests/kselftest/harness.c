@@ -3,7 +3,8 @@
  * usage: starling-kselftest [-l] [GROUP | GROUP.NAME]...
  *
  * TEST_SLOW=N in the environment gives each test N times its time, for
- * kernels with sanitizers.
+ * kernels with sanitizers. TEST_SECONDS=N lets tests that look for what is
+ * rare go on for N seconds.
  */
 #include <errno.h>
 #include <signal.h>
@@ -41,11 +42,22 @@ static double now(void)
 	return ts.tv_sec + ts.tv_nsec / 1e9;
 }
 
-static unsigned int slow(void)
+static unsigned int from_environment(const char *name, unsigned int usual)
 {
-	const char *n = getenv("TEST_SLOW");
+	const char *text = getenv(name);
+	int n = text ? atoi(text) : 0;
 
-	return n && atoi(n) > 0 ? atoi(n) : 1;
+	return n > 0 ? (unsigned int)n : usual;
+}
+
+unsigned int test_seconds(unsigned int usual)
+{
+	return from_environment("TEST_SECONDS", usual);
+}
+
+static unsigned int limit(const struct test *t)
+{
+	return (t->seconds + test_seconds(0)) * from_environment("TEST_SLOW", 1);
 }
 
 /* In a process group of its own, so that nothing it started outlives it. */
@@ -59,7 +71,7 @@ static int run(const struct test *t, const char **why)
 		return TEST_FAIL;
 	if (!pid) {
 		setpgid(0, 0);
-		alarm(t->seconds * slow());
+		alarm(limit(t));
 		t->fn();
 		fflush(stdout);
 		_exit(TEST_PASS);

@@ -24,6 +24,9 @@ enum { TEST_PASS = 0, TEST_FAIL = 1, TEST_SKIP = 4 };
 void test_register(struct test *t);
 int test_main(int argc, char **argv);
 
+/* How long a test that could go on forever should: TEST_SECONDS or @usual. */
+unsigned int test_seconds(unsigned int usual);
+
 /* Each file with tests defines GROUP, a string. */
 #define TEST_TIMED(_name, _seconds)						\
 	static void _name(void);						\

@@ -39,6 +39,37 @@ TEST(agent_life)
 	starling_agent_close(a);
 }
 
+TEST(agent_below)
+{
+	struct starling_agent_opts opts = { .size = sizeof(opts), .weight = 300 };
+	struct starling_agent_record rec, above;
+	struct starling_agent *a, *b, *c;
+	struct starling *s;
+
+	EQ(starling_open(&s), 0);
+	EQ(starling_agent_create(s, "above", NULL, &a), 0);
+	EQ(starling_agent_create_sub(a, "below", &opts, &b), 0);
+	EQ(starling_agent_stat(a, 0, &above), 0);
+	EQ(starling_agent_stat(b, 0, &rec), 0);
+	CHECK(!strcmp(rec.name, "below"));
+	EQ(rec.weight, 300);
+	EQ(rec.parent_id, above.id);
+	EQ(starling_agent_join(b, 0, 0), 0);
+	EQ(starling_agent_stat(a, 0, &rec), 0);
+	EQ(rec.tasks, 0);
+	EQ(starling_agent_stat(a, STARLING_STAT_TREE, &rec), 0);
+	EQ(rec.tasks, 1);
+	starling_agent_close(b);
+	EQ(starling_agent_stat(a, 0, &rec), 0);
+	EQ(rec.tasks, 1);
+	EQ(starling_agent_create_sub(NULL, "x", NULL, &c), -ENODEV);
+	CHECK(!c);
+	opts.weight = 10001;
+	EQ(starling_agent_create_sub(a, "x", &opts, &c), -EINVAL);
+	CHECK(!c);
+	starling_agent_close(a);
+}
+
 TEST(refuses)
 {
 	struct starling_agent_opts opts = { .size = 1000 };

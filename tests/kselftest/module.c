@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 
 #include "harness.h"
+#include "ring.h"
 #include "util.h"
 
 static int load(void)
@@ -104,6 +105,27 @@ TEST(refused_while_member)
 	load_again();
 }
 
+/* A sub-agent is all there is, then its member in a root without descriptors. */
+TEST(refused_while_sub_agent)
+{
+	struct child c;
+	int root, fd;
+
+	needs_module_file();
+	child_start(&c, NULL);
+	root = agent("root");
+	fd = sub_agent(root, "pins");
+	GE(fd, 0);
+	close(root);
+	EQ(unload(), -EAGAIN);
+	EQ(join(fd, c.pid, 0), 0);
+	close(fd);
+	EQ(unload(), -EAGAIN);
+	child_end(&c);
+	unload_soon();
+	load_again();
+}
+
 TEST(refused_while_mapped)
 {
 	void *p;
@@ -117,6 +139,32 @@ TEST(refused_while_mapped)
 	EQ(unload(), -EAGAIN);
 	munmap(p, 4096);
 	unload_soon();
+	load_again();
+}
+
+/* All that is left of the agent is a request of a ring. */
+TEST(refused_while_request)
+{
+	struct starling_event_next next = { .size = sizeof(next) };
+	struct io_uring_cqe cqe;
+	struct ring r;
+	int fd;
+
+	needs_module_file();
+	fd = agent("pins");
+	EQ(ring_open(&r, 4, 0), 0);
+	ring_cmd(&r, fd, STARLING_IOC_EVENT_NEXT, &next, 1, 0);
+	EQ(ring_wait(&r, &cqe, 20), 0);
+	close(fd);
+	for (int i = 0; i < 10; i++) {
+		EQ(unload(), -EAGAIN);
+		sleep_ms(5);
+	}
+	ring_close(&r);
+	/* Before Linux 6.7 it goes when its time is over. */
+	for (int i = 0; i < 120 && unload() == -EAGAIN; i++)
+		sleep_ms(100);
+	EQ(access(STARLING_DEVICE, F_OK), -1);
 	load_again();
 }
 

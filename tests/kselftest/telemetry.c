@@ -293,7 +293,7 @@ TEST_TIMED(never_torn, 60)
 	const struct starling_page *page = map(fd);
 	unsigned long reads = 0, changes = 0;
 	uint64_t last = 0;
-	double until = seconds() + 3;
+	double until = seconds() + test_seconds(3);
 	struct child c;
 	pid_t pid;
 

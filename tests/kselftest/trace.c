@@ -46,6 +46,37 @@ static void saw(int want, const char *format, uint64_t id, int tid)
 		FAIL("'%s' seen %d times, not %d", text, n, want);
 }
 
+/* A sub-agent's maker, and the move of its member when it dissolves. */
+TEST_TIMED(tree_events, 60)
+{
+	int root, below;
+	uint64_t a, b;
+
+	put(TRACING "trace", "");
+	put(TRACING "events/starling/enable", "1");
+	root = agent("root");
+	a = id_of(root);
+	below = sub_agent(root, "below");
+	b = id_of(below);
+	EQ(join(below, 0, 0), 0);
+	close(below);
+	EQ(leave(root, 0, 0), 0);
+	put(TRACING "events/starling/enable", "0");
+
+	saw(1, "starling_agent_create: agent=%llu weight=100 tgid=%d parent=0", a, getpid());
+	saw(1, "starling_agent_create: agent=%llu weight=100 tgid=%d parent=", b, getpid());
+	saw(1, "weight=100 tgid=%2$d parent=%1$llu", a, getpid());
+	saw(1, "starling_task_join: agent=%llu tid=%d tgid=%d role=none source=none how=join",
+	    b, getpid());
+	saw(1, "starling_task_leave: agent=%llu tid=%d tgid=%d role=none source=none how=moved",
+	    b, getpid());
+	saw(1, "starling_task_join: agent=%llu tid=%d tgid=%d role=none source=none how=join",
+	    a, getpid());
+	saw(1, "starling_task_leave: agent=%llu tid=%d tgid=%d role=none source=none how=asked",
+	    a, getpid());
+	saw(1, "starling_agent_free: agent=%llu forks=%d", b, 0);
+}
+
 TEST_TIMED(events, 60)
 {
 	struct starling_agent_record rec;
@@ -105,4 +136,41 @@ TEST_TIMED(events, 60)
 	    "how=asked", a, getpid());
 	saw(1, "starling_agent_free: agent=%llu forks=%d", a, 1);
 	EQ(seen("starling_publish: records=1 applied=1"), 1);
+}
+
+TEST_TIMED(leases, 60)
+{
+	struct starling_lease_acquire a = { .cookie = 5, .memory_bytes = 6, .max_hold_ns = 1 },
+				      b = { 0 };
+	struct starling_agent_record rec;
+	int fd = agent("trace"), two = agent("two");
+	uint64_t old;
+
+	stat_agent(fd, &rec);
+	put(TRACING "trace", "");
+	put(TRACING "events/starling/enable", "1");
+	EQ(acquire(fd, &a), 0);
+	EQ(park(fd, a.out_lease), 0);
+	EQ(unpark(fd, a.out_lease, 0), 0);
+	EQ(release(fd, a.out_lease), 0);
+	old = a.out_lease;
+	EQ(acquire(fd, &a), 0);
+	/* Asks for it and takes it. */
+	EQ(acquire(two, &b), 0);
+	EQ(release(two, b.out_lease), 0);
+	EQ(acquire(fd, &a), 0);
+	close(fd);
+	put(TRACING "events/starling/enable", "0");
+
+	saw(3, "starling_lease_request: agent=%llu gpu=0 class=normal cookie=5 memory=6 lease=0",
+	    rec.id, 0);
+	saw(1, "starling_lease_request: agent=%llu gpu=0 class=normal cookie=0 memory=6 lease=%d",
+	    rec.id, old);
+	saw(2, "starling_lease_grant: agent=%llu lease=%d gpu=0 class=normal waited_ns=",
+	    rec.id, old);
+	saw(1, "starling_lease_end: agent=%llu lease=%d gpu=0 how=park held_ns=", rec.id, old);
+	saw(1, "starling_lease_end: agent=%llu lease=%d gpu=0 how=release held_ns=", rec.id, old);
+	saw(1, "starling_lease_ask: agent=%llu lease=%d gpu=0 end_ns=", rec.id, old + 1);
+	saw(1, "starling_lease_end: agent=%llu lease=%d gpu=0 how=expired", rec.id, old + 1);
+	saw(1, "starling_lease_end: agent=%llu lease=%d gpu=0 how=close", rec.id, old + 3);
 }

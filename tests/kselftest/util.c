@@ -4,6 +4,7 @@
 #include <grp.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -39,6 +40,22 @@ int agent(const char *name)
 	return fd;
 }
 
+int sub_agent(int parent, const char *name)
+{
+	struct starling_agent_create create = { .size = sizeof(create) };
+
+	snprintf(create.name, sizeof(create.name), "%s", name);
+	return call(parent, STARLING_IOC_AGENT_CREATE, &create);
+}
+
+int must_sub(int parent, const char *name)
+{
+	int fd = sub_agent(parent, name);
+
+	GE(fd, 0);
+	return fd;
+}
+
 static void do_stat(int agent, struct starling_agent_record *rec, uint32_t flags)
 {
 	struct starling_agent_stat stat = { .size = sizeof(stat), .flags = flags };
@@ -56,6 +73,24 @@ void stat_agent(int agent, struct starling_agent_record *rec)
 void live_agent(int agent, struct starling_agent_record *rec)
 {
 	do_stat(agent, rec, STARLING_STAT_LIVE);
+}
+
+void tree_of(int agent, struct starling_agent_record *rec)
+{
+	do_stat(agent, rec, STARLING_STAT_TREE);
+}
+
+void live_tree_of(int agent, struct starling_agent_record *rec)
+{
+	do_stat(agent, rec, STARLING_STAT_TREE | STARLING_STAT_LIVE);
+}
+
+uint64_t id_of(int agent)
+{
+	struct starling_agent_record rec;
+
+	stat_agent(agent, &rec);
+	return rec.id;
 }
 
 uint32_t tasks_of(int agent)
@@ -133,6 +168,85 @@ int list(int fd, unsigned int cmd, void *rec, uint32_t size, uint32_t *count, ui
 	return err;
 }
 
+int acquire(int agent, struct starling_lease_acquire *a)
+{
+	a->size = sizeof(*a);
+	return call(agent, STARLING_IOC_LEASE_ACQUIRE, a);
+}
+
+int try_lease(int agent, uint64_t *lease)
+{
+	struct starling_lease_acquire a = { .flags = STARLING_LEASE_TRY };
+	int err = acquire(agent, &a);
+
+	*lease = a.out_lease;
+	return err;
+}
+
+static int lease_call(int agent, unsigned int cmd, uint64_t lease)
+{
+	struct starling_lease_id arg = { .size = sizeof(arg), .lease = lease };
+
+	return call(agent, cmd, &arg);
+}
+
+int release(int agent, uint64_t lease)
+{
+	return lease_call(agent, STARLING_IOC_LEASE_RELEASE, lease);
+}
+
+int park(int agent, uint64_t lease)
+{
+	return lease_call(agent, STARLING_IOC_LEASE_PARK, lease);
+}
+
+int unpark(int agent, uint64_t lease, uint64_t timeout_ns)
+{
+	struct starling_lease_unpark arg = {
+		.size = sizeof(arg), .lease = lease, .timeout_ns = timeout_ns,
+	};
+
+	return call(agent, STARLING_IOC_LEASE_UNPARK, &arg);
+}
+
+int event_mask(int agent, uint32_t mask)
+{
+	struct starling_event_mask arg = { .size = sizeof(arg), .mask = mask };
+
+	return call(agent, STARLING_IOC_EVENT_MASK, &arg);
+}
+
+int event_next(int agent, uint32_t flags, uint64_t timeout_ns, uint64_t cookie,
+	       struct starling_event *event)
+{
+	struct starling_event_next arg = {
+		.size = sizeof(arg), .flags = flags, .timeout_ns = timeout_ns, .cookie = cookie,
+	};
+	int err;
+
+	memset(&arg.out_event, 0xcc, sizeof(arg.out_event));
+	err = call(agent, STARLING_IOC_EVENT_NEXT, &arg);
+	*event = arg.out_event;
+	return err;
+}
+
+int cancel_waits(int agent, uint64_t cookie)
+{
+	struct starling_lease_cancel arg = { .size = sizeof(arg), .cookie = cookie };
+
+	return call(agent, STARLING_IOC_LEASE_CANCEL, &arg);
+}
+
+void stat_gpu(int fd, uint32_t gpu, struct starling_lease_stat *stat)
+{
+	memset(stat, 0xcc, sizeof(*stat));
+	stat->size = sizeof(*stat);
+	stat->flags = stat->__pad = 0;
+	stat->gpu = gpu;
+	memset(stat->__reserved, 0, sizeof(stat->__reserved));
+	EQ(call(fd, STARLING_IOC_LEASE_STAT, stat), 0);
+}
+
 bool find_agent(int dev, uint64_t id, struct starling_agent_record *rec)
 {
 	uint64_t cursor[2] = { id };
@@ -140,6 +254,16 @@ bool find_agent(int dev, uint64_t id, struct starling_agent_record *rec)
 
 	EQ(list(dev, STARLING_IOC_AGENTS, rec, sizeof(*rec), &n, cursor), 0);
 	return n && rec->id == id;
+}
+
+void wait_gone(int dev, uint64_t id)
+{
+	struct starling_agent_record rec;
+
+	for (int i = 0; find_agent(dev, id, &rec); i++) {
+		CHECK(i < 200);
+		sleep_ms(10);
+	}
 }
 
 void child_start(struct child *c, int (*step)(int n))
@@ -181,6 +305,67 @@ int child_end(struct child *c)
 	close(c->go);
 	close(c->done);
 	return reap(c->pid);
+}
+
+void send_fd(int sock, int fd)
+{
+	char byte = 0, buf[CMSG_SPACE(sizeof(int))] = "";
+	struct iovec iov = { &byte, 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = buf, .msg_controllen = sizeof(buf),
+	};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &fd, sizeof(int));
+	EQ(sendmsg(sock, &msg, 0), 1);
+}
+
+int receive_fd(int sock)
+{
+	char byte, buf[CMSG_SPACE(sizeof(int))];
+	struct iovec iov = { &byte, 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = buf, .msg_controllen = sizeof(buf),
+	};
+	int fd;
+
+	EQ(recvmsg(sock, &msg, 0), 1);
+	CHECK(CMSG_FIRSTHDR(&msg));
+	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(int));
+	return fd;
+}
+
+pid_t fork_bare(void)
+{
+	int closed[2];
+	char byte;
+	pid_t pid;
+
+	EQ(pipe(closed), 0);
+	pid = fork();
+	GE(pid, 0);
+	if (!pid) {
+		close_range(3, ~0U, 0);
+		return 0;
+	}
+	close(closed[1]);
+	EQ(read(closed[0], &byte, 1), 0);
+	close(closed[0]);
+	return pid;
+}
+
+pid_t start_pauser(void)
+{
+	pid_t pid = fork_bare();
+
+	if (!pid) {
+		pause();
+		_exit(0);
+	}
+	return pid;
 }
 
 int reap(pid_t pid)

@@ -18,6 +18,63 @@
  * A task is a member of one agent at most; joining another one moves it.
  * io_uring and vhost workers of the kernel do not count as members.
  *
+ * Tree
+ *
+ * AGENT_CREATE on an agent's descriptor makes a sub-agent of it. When the last
+ * descriptor and mapping of a sub-agent is gone it dissolves: its members become
+ * members of its parent, one by one and none of them in between, with their
+ * roles, and what it has counted is added to the parent's counts and sums. If
+ * the parent has dissolved before, the nearest ancestor that has not takes its
+ * place; a root agent does not dissolve but lives on as long as it has members.
+ * A sub-agent keeps its parent: one that dissolves before its own sub-agents
+ * stays, without members and with nothing counted, until they are gone.
+ *
+ * Leases
+ *
+ * A lease is the right to submit work to a GPU. It belongs to an agent and to
+ * the process that acquired it. It ends by LEASE_RELEASE, with that process,
+ * when the agent's last descriptor is closed, or, if others wait, at its limit.
+ * Programs keep to it by their own will: the module does not stop a GPU.
+ *
+ * Who is next, where several wait for a GPU:
+ *   1. requests that have waited for longer than @starve_ns, the oldest first;
+ *   2. by class, where each @aging_ns waited counts for one class;
+ *   3. agents by the time they have held the GPU, by weight; one that comes
+ *      back starts at no less than the least of those there are;
+ *   4. of one agent by deadline, then by arrival.
+ * A request whose memory does not fit is passed over; once it has waited for
+ * longer than @starve_ns only by those that need no more memory, as parked
+ * leases do. One that never can fit is EINVAL, also when rules change.
+ *
+ * Nobody is interrupted while nobody waits. Otherwise a holder is asked to
+ * give back (STARLING_EVENT_LEASE_GIVE_BACK) @notice_ns before its limit, or
+ * when somebody begins to wait after that, and its lease ends at the limit or
+ * @notice_ns after it was asked, whichever is later. A holder that a better
+ * class waits for counts as of that class (@effective_class), so that whoever
+ * places its threads can do so accordingly.
+ *
+ * Waiting
+ *
+ * LEASE_ACQUIRE, LEASE_UNPARK and EVENT_NEXT may wait. By ioctl a signal ends
+ * that: the call is restarted when it has no timeout, else it is EINTR. By
+ * IORING_OP_URING_CMD they complete later, see "io_uring". LEASE_CANCEL ends
+ * waits by their cookie; so does the end of the ring.
+ *
+ * io_uring
+ *
+ * Every command may be given by IORING_OP_URING_CMD: cmd_op is the ioctl's
+ * number, struct starling_uring is in the command, uring_cmd_flags are 0. The
+ * result is that of the ioctl, whatever io_uring does to get it: the caller is
+ * the task that submits, by IOSQE_ASYNC too. With IORING_SETUP_SQPOLL that is
+ * a thread of the kernel in the ring's process: a task id of 0 is then ESRCH.
+ * With IORING_SETUP_IOPOLL all is EOPNOTSUPP.
+ *
+ * A wait is ended with ECANCELED by the end of the ring or of the task that
+ * submitted it, and by exec; io_uring's own cancel finds none (ENOENT). Before
+ * Linux 6.7 the kernel does not tell of those ends: there no wait is longer
+ * than STARLING_URING_WAIT_MAX_NS (ETIMEDOUT), and a ring's memory, its files,
+ * an exec and, with IORING_SETUP_SQPOLL, an exit may have to wait for so long.
+ *
  * Commands
  *
  * Every argument starts with its size, set by the caller, and flags. A size
@@ -31,16 +88,24 @@
  *   EFAULT	a pointer leads nowhere
  *   EINVAL	size, flags, reserved field or a value out of its range
  *   E2BIG	a larger structure with something set that is not known here
+ *   EAGAIN	TRY or NOWAIT: it would have to wait
+ *   ETIMEDOUT	the time to wait is over
+ *   ECANCELED	LEASE_CANCEL ended the wait, or the end of its process
+ *   ENODEV	no GPU of that number
+ *   ENOENT	no such lease of this agent, or no wait with that cookie
+ *   EALREADY	PARK: parked already; UNPARK: held already, or somebody waits
+ *		for it
  *   ENOTTY	no such command on this descriptor
  *   EPERM	not allowed; see "Access"
  *   ESRCH	no such task, or not a member, or it is exiting
  *   EBADF	not a pidfd
  *   EBUSY	CONTROL_CLAIM: someone else has it;
  *		TASK_SET_ROLE: set by a source that wins over this one
- *   ENOSPC	module limit reached: agents, agents of this user, tasks; an
- *		agent counts until the last of its descriptors, maps and
- *		members is gone, and up to 100 ms longer after a member's exit
- *		or an unmap
+ *   ENOSPC	module limit reached: agents, agents of this user, depth of
+ *		the tree, tasks, leases, leases of this user, waits for
+ *		events of an agent (1024); an agent counts until the last of
+ *		its descriptors, maps and members is gone, and up to 100 ms
+ *		longer after a member's exit or an unmap
  *   EACCES	mmap: writable, or from a PID namespace that may not see it
  *   ENOMEM, EINTR, EMFILE, ENFILE as everywhere
  *
@@ -171,6 +236,7 @@ struct starling_task_record {
  * @exits:	members that left by exit
  * @lost:	children that could not be made members (memory, max_tasks)
  * @valid, @estimated: as in struct starling_task_record
+ * @parent_id:	0 for a root agent
  */
 struct starling_agent_record {
 	__u64 id;
@@ -193,12 +259,14 @@ struct starling_agent_record {
 	__u32 valid;
 	__u32 estimated;
 	char name[STARLING_NAME_LEN];
+	__u64 parent_id;
 	__u64 __reserved[2];
 };
 
 #define STARLING_WEIGHT_MIN	1
 #define STARLING_WEIGHT_MAX	10000
 #define STARLING_WEIGHT_DEFAULT	100
+#define STARLING_DEPTH_MAX	8
 
 /*
  * STARLING_IOC_GET_INFO - what this module is; on any descriptor
@@ -225,11 +293,14 @@ struct starling_info {
 	__u64 __reserved[4];
 };
 
-/* Features come in later versions; none is defined in the first one. */
-#define STARLING_FEATURES	0
+#define STARLING_FEATURE_TREE		(1U << 0)
+#define STARLING_FEATURE_LEASES		(1U << 1)
+#define STARLING_FEATURE_EVENTS		(1U << 2)
+#define STARLING_FEATURE_URING		(1U << 3)
 
 /*
- * STARLING_IOC_AGENT_CREATE - make an agent; on the device
+ * STARLING_IOC_AGENT_CREATE - make an agent, on the device; on an agent a
+ *	sub-agent of it, at most STARLING_DEPTH_MAX levels below its root
  *
  * Returns its descriptor, close-on-exec. @name is text without control
  * characters, ended by NUL; empty: the caller's command name. @weight 0 is
@@ -344,6 +415,10 @@ struct starling_agent_stat {
 };
 
 #define STARLING_STAT_LIVE	(1U << 0)	/* sums include the living */
+#define STARLING_STAT_TREE	(1U << 1)	/* and all sub-agents, counts too; not
+						 * changed by any that dissolve, while
+						 * who is moved by JOIN just then may
+						 * be missed or counted twice */
 
 /* STARLING_IOC_TASK_STAT - a member's record, read at that moment; 0: the caller */
 struct starling_task_stat {
@@ -373,6 +448,273 @@ struct starling_task_role {
 	__u64 __reserved[2];
 };
 
+/* How urgent; a smaller number goes first. */
+enum starling_class {
+	STARLING_CLASS_DEFAULT = 0,	/* STARLING_CLASS_NORMAL */
+	STARLING_CLASS_INTERACTIVE,
+	STARLING_CLASS_NORMAL,
+	STARLING_CLASS_BATCH,
+	__STARLING_CLASS_MAX,
+};
+
+#define STARLING_GPUS_MAX	16
+#define STARLING_GPU_ANY	0xffffffffU
+
+/*
+ * STARLING_IOC_LEASE_ACQUIRE - wait for a GPU; on an agent
+ *
+ * @gpu:	its number, or STARLING_GPU_ANY
+ * @class:	enum starling_class
+ * @max_hold_ns: hold for at most so long; 0, or longer than the policy has: its
+ * @deadline_ns: CLOCK_MONOTONIC time by which it should be had; 0: none
+ * @timeout_ns:	wait for at most so long; 0: no limit
+ * @memory_bytes: device memory that will be in use until RELEASE, at most
+ *		2^50; 0: none
+ * @cookie:	any value; for LEASE_CANCEL, in events and lists
+ * @out_lease:	the lease; ids are never used again
+ * @out_expires_ns: CLOCK_MONOTONIC time until which nobody takes it away
+ * @out_waited_ns: how long it took
+ *
+ * EFAULT: nothing was acquired. A wait that a signal restarts begins anew.
+ */
+struct starling_lease_acquire {
+	__u32 size;
+	__u32 flags;
+	__u32 gpu;
+	__u32 class;
+	__u64 max_hold_ns;
+	__u64 deadline_ns;
+	__u64 timeout_ns;
+	__u64 memory_bytes;
+	__u64 cookie;
+	__u64 out_lease;
+	__u32 out_gpu;
+	__u32 __pad;
+	__u64 out_expires_ns;
+	__u64 out_waited_ns;
+	__u64 __reserved[3];
+};
+
+#define STARLING_LEASE_TRY	(1U << 0)	/* do not wait: EAGAIN */
+
+/*
+ * STARLING_IOC_LEASE_RELEASE - give a lease back for good; on an agent
+ * STARLING_IOC_LEASE_PARK - give the GPU back while the agent waits for
+ *	something else, and keep the lease and its memory
+ *
+ * A lease whose time was over is gone: ENOENT.
+ */
+struct starling_lease_id {
+	__u32 size;
+	__u32 flags;
+	__u64 lease;
+	__u64 __reserved[2];
+};
+
+/*
+ * STARLING_IOC_LEASE_UNPARK - wait for the GPU of a parked lease; on an agent
+ *
+ * As ACQUIRE does, with the class, limit and deadline of the lease; of two
+ * agents with the same claim the one that unparks goes first. The lease stays
+ * parked when the wait ends without success; ENOENT: it has ended meanwhile.
+ */
+struct starling_lease_unpark {
+	__u32 size;
+	__u32 flags;
+	__u64 lease;
+	__u64 timeout_ns;
+	__u64 cookie;
+	__u64 out_expires_ns;
+	__u64 out_waited_ns;
+	__u64 __reserved[2];
+};
+
+/* STARLING_IOC_LEASE_CANCEL - end all waits of this agent with that cookie */
+struct starling_lease_cancel {
+	__u32 size;
+	__u32 flags;
+	__u64 cookie;
+	__u64 __reserved[2];
+};
+
+/*
+ * STARLING_IOC_LEASE_STAT - one GPU's queue and policy; on any descriptor
+ *
+ * @out_gpus:	GPUs there are, numbered from 0
+ * @out_waiting: by class as asked for; [0] is the sum
+ * @out_memory_bytes: 0: not known, not limited
+ * @out_expired: leases that ended at their limit
+ * @out_hold_ns: without that of leases held now
+ * Times are in ns; sums and the longest wait since the module was loaded.
+ */
+struct starling_lease_stat {
+	__u32 size;
+	__u32 flags;
+	__u32 gpu;
+	__u32 out_gpus;
+	__u32 out_slots;
+	__u32 out_holders;
+	__u32 out_parked;
+	__u32 __pad;
+	__u32 out_waiting[__STARLING_CLASS_MAX];
+	__u64 out_memory_bytes;
+	__u64 out_memory_used;
+	__u64 out_grants;
+	__u64 out_expired;
+	__u64 out_timeouts;
+	__u64 out_cancels;
+	__u64 out_wait_ns;
+	__u64 out_wait_max_ns;
+	__u64 out_hold_ns;
+	__u64 out_max_hold_ns;
+	__u64 out_notice_ns;
+	__u64 out_aging_ns;
+	__u64 out_starve_ns;
+	__u64 __reserved[2];
+};
+
+enum starling_lease_state {
+	STARLING_LEASE_WAITING = 1,
+	STARLING_LEASE_HELD,
+	STARLING_LEASE_PARKED,
+};
+
+/*
+ * What STARLING_IOC_LEASES lists (struct starling_list): on an agent its own
+ * leases and requests, on the device all, as STARLING_IOC_TASKS does.
+ *
+ * @lease:	0 for a request that was not granted yet
+ * @tgid:	process in the reader's PID namespace; 0: not there
+ * @cookie:	of ACQUIRE
+ * @gpu:	STARLING_GPU_ANY while it waits for any
+ * @since_ns:	CLOCK_MONOTONIC time when it came to this state
+ * @expires_ns:	HELD: as in ACQUIRE
+ * @held_ns:	all the time it was held
+ */
+struct starling_lease_record {
+	__u64 lease;
+	__u64 agent_id;
+	__u64 cookie;
+	__u32 gpu;
+	__u32 tgid;
+	__u16 state;
+	__u16 class;
+	__u16 effective_class;
+	__u16 asked;
+	__u64 since_ns;
+	__u64 expires_ns;
+	__u64 memory_bytes;
+	__u64 held_ns;
+	__u64 __reserved[2];
+};
+
+/*
+ * STARLING_IOC_LEASE_POLICY - change a GPU's rules; on the device, by the
+ *	holder of the claim, with which they end
+ *
+ * Flags say which fields count, others are zero. @gpu may be the first number
+ * that is not there yet: that adds it. The built-in policy: one GPU, one slot,
+ * memory not known, limit 1 s, notice 100 ms, aging 500 ms, starve 10 s. When
+ * rules end, other GPUs go as soon as nobody has or wants a lease there.
+ *
+ * @slots:	leases held at once, 1 to 64
+ * Times are in ns, 1 ms to 1 h.
+ */
+struct starling_lease_policy {
+	__u32 size;
+	__u32 flags;
+	__u32 gpu;
+	__u32 slots;
+	__u64 memory_bytes;
+	__u64 max_hold_ns;
+	__u64 notice_ns;
+	__u64 aging_ns;
+	__u64 starve_ns;
+	__u64 __reserved[2];
+};
+
+#define STARLING_POLICY_SLOTS	(1U << 0)
+#define STARLING_POLICY_MEMORY	(1U << 1)
+#define STARLING_POLICY_HOLD	(1U << 2)
+#define STARLING_POLICY_NOTICE	(1U << 3)
+#define STARLING_POLICY_AGING	(1U << 4)
+#define STARLING_POLICY_STARVE	(1U << 5)
+
+/* What happened to an agent; bit (1 << type) in STARLING_IOC_EVENT_MASK. */
+enum starling_event_type {
+	STARLING_EVENT_ROLE = 1,	/* value: role, source, role before */
+	STARLING_EVENT_PLACEMENT,	/* value: 1: protected CPUs, 0: shared */
+	STARLING_EVENT_LEASE_GRANTED,	/* value: lease, gpu, cookie, expires_ns */
+	STARLING_EVENT_LEASE_GIVE_BACK,	/* value: lease, gpu, cookie, end ns */
+	STARLING_EVENT_LEASE_EXPIRED,	/* value: lease, gpu, cookie */
+	STARLING_EVENT_TASK_EXIT,	/* value: role, exit code as wait(2) has it */
+	STARLING_EVENT_MEMORY_PRESSURE,	/* value: gpu, bytes in use, bytes there are */
+	__STARLING_EVENT_MAX,
+};
+
+/*
+ * One event, as EVENT_NEXT and read() give them: read() whole ones, as many
+ * as fit, at least one (EINVAL when none fits); it waits unless O_NONBLOCK.
+ *
+ * @time_ns:	CLOCK_MONOTONIC
+ * @tid:	task id in the PID namespace of the agent's creator; 0: none
+ * @lost:	events dropped just before this one: the ring holds
+ *		STARLING_EVENTS_MAX, and a full one drops new ones
+ */
+struct starling_event {
+	__u64 time_ns;
+	__u32 type;
+	__u32 tid;
+	__u64 agent_id;
+	__u64 value[4];
+	__u64 lost;
+};
+
+#define STARLING_EVENTS_MAX	256
+
+/*
+ * STARLING_IOC_EVENT_MASK - which events are kept, at first none; on an agent
+ *
+ * The mask is the agent's, whichever descriptor it is set by. Events that are
+ * kept already stay, but none of them when the mask becomes 0.
+ */
+struct starling_event_mask {
+	__u32 size;
+	__u32 flags;
+	__u32 mask;
+	__u32 __pad;
+	__u64 __reserved[2];
+};
+
+/*
+ * STARLING_IOC_EVENT_NEXT - the oldest event; on an agent
+ *
+ * An event goes to one of those who ask, by read() or by this; those who wait
+ * by this go first, in their order. One that cannot be written is lost to
+ * EVENT_NEXT, but not to read().
+ */
+struct starling_event_next {
+	__u32 size;
+	__u32 flags;
+	__u64 timeout_ns;	/* 0: no limit */
+	__u64 cookie;		/* for LEASE_CANCEL */
+	struct starling_event out_event;
+	__u64 __reserved[2];
+};
+
+#define STARLING_EVENT_NOWAIT	(1U << 0)
+
+/*
+ * What an IORING_OP_URING_CMD carries: the address of the structure that the
+ * ioctl would be given. It must stay there until the completion.
+ */
+struct starling_uring {
+	__u64 arg;
+	__u64 __reserved;
+};
+
+#define STARLING_URING_WAIT_MAX_NS	10000000000ULL
+
 #define STARLING_IOC			0xB5
 #define STARLING_IOC_GET_INFO		_IO(STARLING_IOC, 0x00)
 #define STARLING_IOC_AGENT_CREATE	_IO(STARLING_IOC, 0x01)
@@ -386,6 +728,16 @@ struct starling_task_role {
 #define STARLING_IOC_AGENT_STAT		_IO(STARLING_IOC, 0x13)
 #define STARLING_IOC_TASK_STAT		_IO(STARLING_IOC, 0x14)
 #define STARLING_IOC_TASK_SET_ROLE	_IO(STARLING_IOC, 0x15)
+#define STARLING_IOC_LEASE_ACQUIRE	_IO(STARLING_IOC, 0x20)
+#define STARLING_IOC_LEASE_RELEASE	_IO(STARLING_IOC, 0x21)
+#define STARLING_IOC_LEASE_PARK		_IO(STARLING_IOC, 0x22)
+#define STARLING_IOC_LEASE_UNPARK	_IO(STARLING_IOC, 0x23)
+#define STARLING_IOC_LEASE_CANCEL	_IO(STARLING_IOC, 0x24)
+#define STARLING_IOC_LEASE_STAT		_IO(STARLING_IOC, 0x25)
+#define STARLING_IOC_LEASES		_IO(STARLING_IOC, 0x26)
+#define STARLING_IOC_LEASE_POLICY	_IO(STARLING_IOC, 0x27)
+#define STARLING_IOC_EVENT_MASK		_IO(STARLING_IOC, 0x30)
+#define STARLING_IOC_EVENT_NEXT		_IO(STARLING_IOC, 0x31)
 
 /*
  * The mapped pages of an agent: map @map_size bytes (GET_INFO) from offset 0,

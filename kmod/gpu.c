@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The GPUs: how many there are, their rules and their numbers. The module
+ * knows of a GPU only what it is told by LEASE_POLICY.
+ */
+#include <linux/jiffies.h>
+#include <linux/ktime.h>
+
+#include "command.h"
+#include "control.h"
+#include "lease.h"
+
+#define SLOTS_MAX	64
+#define TIME_MIN	NSEC_PER_MSEC
+#define TIME_MAX	(3600ULL * NSEC_PER_SEC)
+
+static const struct starling_rules built_in = {
+	.slots = 1,
+	.hold_ns = NSEC_PER_SEC,
+	.notice_ns = 100 * NSEC_PER_MSEC,
+	.aging_ns = 500 * NSEC_PER_MSEC,
+	.starve_ns = 10 * NSEC_PER_SEC,
+};
+
+DEFINE_SPINLOCK(starling_lease_lock);
+
+struct starling_gpu starling_gpus[STARLING_GPUS_MAX];
+u32 starling_ngpus = 1;
+static bool ruled;	/* someone has the claim and used it */
+
+void starling_gpus_init(work_func_t timer)
+{
+	struct starling_gpu *gpu;
+	u32 i, level;
+
+	for (i = 0; i < STARLING_GPUS_MAX; i++) {
+		gpu = &starling_gpus[i];
+		gpu->index = i;
+		gpu->rules = built_in;
+		gpu->mean_hold = built_in.hold_ns;
+		gpu->armed = U64_MAX;
+		INIT_LIST_HEAD(&gpu->held);
+		gpu->starved = RB_ROOT_CACHED;
+		gpu->aging = RB_ROOT_CACHED;
+		for (level = 0; level < STARLING_NLEVELS; level++)
+			gpu->levels[level] = RB_ROOT_CACHED;
+		INIT_DELAYED_WORK(&gpu->timer, timer);
+	}
+}
+
+void starling_gpus_exit(void)
+{
+	u32 i;
+
+	for (i = 0; i < STARLING_GPUS_MAX; i++)
+		cancel_delayed_work_sync(&starling_gpus[i].timer);
+}
+
+static bool gpu_is_used(const struct starling_gpu *gpu)
+{
+	return gpu->nheld || gpu->nparked || gpu->waiting[0];
+}
+
+/* GPUs that only the claim knew of go when nobody uses them any more. */
+void starling_gpus_trim(void)
+{
+	while (!ruled && starling_ngpus > 1 &&
+	       !gpu_is_used(&starling_gpus[starling_ngpus - 1]))
+		starling_ngpus--;
+}
+
+long starling_lease_stat(struct file *file, void *arg)
+{
+	struct starling_lease_stat *stat = arg;
+	struct starling_gpu *gpu = &starling_gpus[stat->gpu < STARLING_GPUS_MAX ? stat->gpu : 0];
+
+	if (stat->__pad || !starling_is_zero(stat->__reserved))
+		return -EINVAL;
+	spin_lock(&starling_lease_lock);
+	if (stat->gpu >= starling_ngpus) {
+		spin_unlock(&starling_lease_lock);
+		return -ENODEV;
+	}
+	stat->out_gpus = starling_ngpus;
+	stat->out_slots = gpu->rules.slots;
+	stat->out_holders = gpu->nheld;
+	stat->out_parked = gpu->nparked;
+	memcpy(stat->out_waiting, gpu->waiting, sizeof(stat->out_waiting));
+	stat->out_memory_bytes = gpu->rules.memory;
+	stat->out_memory_used = gpu->used;
+	stat->out_grants = gpu->grants;
+	stat->out_expired = gpu->expired;
+	stat->out_timeouts = gpu->timeouts;
+	stat->out_cancels = gpu->cancels;
+	stat->out_wait_ns = gpu->wait_ns;
+	stat->out_wait_max_ns = gpu->wait_max_ns;
+	stat->out_hold_ns = gpu->hold_ns;
+	stat->out_max_hold_ns = gpu->rules.hold_ns;
+	stat->out_notice_ns = gpu->rules.notice_ns;
+	stat->out_aging_ns = gpu->rules.aging_ns;
+	stat->out_starve_ns = gpu->rules.starve_ns;
+	spin_unlock(&starling_lease_lock);
+	return 0;
+}
+
+/* What may be set, and within which bounds. */
+static const struct {
+	u32 flag;
+	u32 offset;
+	u64 min;
+	u64 max;
+	u32 rule;
+} fields[] = {
+#define FIELD(_flag, _field, _min, _max, _rule) {				\
+	.flag = (_flag), .offset = offsetof(struct starling_lease_policy, _field), \
+	.min = (_min), .max = (_max), .rule = offsetof(struct starling_rules, _rule), \
+}
+	FIELD(STARLING_POLICY_MEMORY, memory_bytes, 0, STARLING_MEMORY_MAX, memory),
+	FIELD(STARLING_POLICY_HOLD, max_hold_ns, TIME_MIN, TIME_MAX, hold_ns),
+	FIELD(STARLING_POLICY_NOTICE, notice_ns, TIME_MIN, TIME_MAX, notice_ns),
+	FIELD(STARLING_POLICY_AGING, aging_ns, TIME_MIN, TIME_MAX, aging_ns),
+	FIELD(STARLING_POLICY_STARVE, starve_ns, TIME_MIN, TIME_MAX, starve_ns),
+#undef FIELD
+};
+
+/* Fields whose flag is not set are zero. */
+static bool policy_ok(const struct starling_lease_policy *p)
+{
+	u64 value;
+	int i;
+
+	if (!starling_is_zero(p->__reserved))
+		return false;
+	if (p->flags & STARLING_POLICY_SLOTS ? !p->slots || p->slots > SLOTS_MAX : p->slots)
+		return false;
+	for (i = 0; i < ARRAY_SIZE(fields); i++) {
+		value = *(const u64 *)((const char *)p + fields[i].offset);
+		if (p->flags & fields[i].flag ?
+		    value < fields[i].min || value > fields[i].max : value)
+			return false;
+	}
+	return true;
+}
+
+static void policy_set(struct starling_rules *rules, const struct starling_lease_policy *p)
+{
+	int i;
+
+	if (p->flags & STARLING_POLICY_SLOTS)
+		rules->slots = p->slots;
+	for (i = 0; i < ARRAY_SIZE(fields); i++)
+		if (p->flags & fields[i].flag)
+			*(u64 *)((char *)rules + fields[i].rule) =
+				*(const u64 *)((const char *)p + fields[i].offset);
+}
+
+long starling_lease_policy(struct file *file, void *arg)
+{
+	const struct starling_lease_policy *p = arg;
+	struct starling_turn turn;
+	long err = -ENODEV;
+
+	if (!policy_ok(p))
+		return -EINVAL;
+	if (!starling_control_has(file))
+		return -EPERM;
+	starling_turn_begin(&turn);
+	if (p->gpu < STARLING_GPUS_MAX && p->gpu <= starling_ngpus) {
+		ruled = true;
+		starling_ngpus = max(starling_ngpus, p->gpu + 1);
+		policy_set(&starling_gpus[p->gpu].rules, p);
+		starling_leases_ruled(p->gpu, &turn);
+		err = 0;
+	}
+	starling_turn_end(&turn);
+	return err;
+}
+
+/* The claim is given up. */
+void starling_lease_policy_end(void)
+{
+	struct starling_turn turn;
+	u32 i;
+
+	starling_turn_begin(&turn);
+	ruled = false;
+	for (i = 0; i < starling_ngpus; i++) {
+		starling_gpus[i].rules = built_in;
+		starling_leases_ruled(i, &turn);
+	}
+	starling_turn_end(&turn);
+}
