@@ -1,0 +1,619 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * starling-fuzz - random commands with random arguments on random descriptors
+ *
+ *   starling-fuzz [--seed N] [--ops N] [--seconds S]
+ *
+ * What operation number i does depends on the seed and i alone, whatever came
+ * of those before it: the same seed does the same again, as far as the
+ * scheduler lets it. Some operations start children that do operations of
+ * their own at the same time, some of them without rights.
+ *
+ * It fails when a command gives an error that the ABI does not have, hands out
+ * what looks like an address of the kernel, or when agents are left when all
+ * descriptors, mappings and members are gone. For the rest, see the kernel's
+ * log: it is meant for a guest whose kernel complains.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <grp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fuzz.h"
+
+/* Descriptors of the device come first, those of agents after them. */
+#define NDEVICES	4
+#define NFDS		20
+#define NMAPS		8
+#define NERRS		136
+
+/* Counted by all processes together. */
+struct counts {
+	uint64_t ops;
+	uint64_t result[64][NERRS];
+	uint32_t bad;
+	char what[200];
+};
+
+static struct counts *counts;
+static int fds[NFDS];
+static struct { void *at; size_t size; } maps[NMAPS];
+static int sock[2];
+static bool is_kid;
+
+__attribute__((format(printf, 1, 2)))
+static void bad(const char *format, ...)
+{
+	va_list args;
+
+	if (__atomic_exchange_n(&counts->bad, 1, __ATOMIC_SEQ_CST))
+		return;
+	va_start(args, format);
+	vsnprintf(counts->what, sizeof(counts->what), format, args);
+	va_end(args);
+}
+
+/* What any command may say; see "Errors" in the header. */
+static bool known_error(int err)
+{
+	static const int known[] = {
+		0, EFAULT, EINVAL, E2BIG, EAGAIN, ETIMEDOUT, ECANCELED, ENODEV, ENOENT, EALREADY,
+		ENOTTY, EPERM, ESRCH, EBADF, EBUSY, ENOSPC, EACCES, ENOMEM, EINTR, EMFILE, ENFILE,
+	};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (known[i] == err)
+			return true;
+	return false;
+}
+
+/* The direct map, vmalloc and what else there is up to the kernel's text. */
+static bool is_address(uint64_t word)
+{
+	return (word >= 0xffff800000000000 && word < 0xffffffff00000000) ||
+	       (word >= 0xffffffff80000000 && word < 0xffffffffd0000000);
+}
+
+/* In what was not in @before already, if there is one. */
+static bool has_address(const void *from, const void *before, size_t size)
+{
+	const uint64_t *word = from, *old = before;
+
+	for (size_t i = 0; i < size / 8; i++)
+		if (is_address(word[i]) && !(old && old[i] == word[i]))
+			return true;
+	return false;
+}
+
+/* The place of one that is open and fits, if one is; now and then of any. */
+static int pick_fd(int on)
+{
+	int from = on == ON_AGENT ? NDEVICES : 0, to = on == ON_DEVICE ? NDEVICES : NFDS;
+	int i = from + below(to - from);
+
+	if (one_in(16))
+		return below(NFDS);
+	for (int tries = from; tries < to && fds[i] < 0; tries++)
+		i = i + 1 < to ? i + 1 : from;
+	return i;
+}
+
+static void keep_fd(int fd, bool agent)
+{
+	int i = agent ? NDEVICES + below(NFDS - NDEVICES) : below(NDEVICES);
+
+	if (fds[i] >= 0)
+		close(fds[i]);
+	fds[i] = fd;
+}
+
+static void count(int which, int err)
+{
+	__atomic_add_fetch(&counts->result[which][err < NERRS ? err : NERRS - 1], 1,
+			   __ATOMIC_RELAXED);
+}
+
+static int pick_command(void)
+{
+	unsigned int sum = 0, at;
+	int i;
+
+	for (i = 0; i < ncommands; i++)
+		sum += commands[i].weight;
+	at = below(sum);
+	for (i = 0; at >= commands[i].weight; i++)
+		at -= commands[i].weight;
+	return i;
+}
+
+static void op_command(void)
+{
+	int which = pick_command(), fd = fds[pick_fd(commands[which].on)], ret, err;
+	const struct command *c = &commands[which];
+	unsigned int cmd = c->cmd ?: (one_in(2) ? _IO(STARLING_IOC, below(256)) : (uint32_t)next());
+	unsigned char *arg = room + ROOM / 2;
+	uint64_t before[32];
+	void *at = arg;
+
+	memset(arg, 0, 4096 + 64);
+	*(uint32_t *)arg = c->size;
+	c->fill(arg);
+	mutate(arg, c->size);
+	spare_others(cmd, arg);
+	memcpy(before, arg, sizeof(before));
+	if (one_in(32))
+		at = one_in(2) ? (void *)(edge() | edge() << 47) : room + ROOM - below(64);
+	else if (one_in(32)) {
+		/* The last bytes of it are not there. */
+		at = room + ROOM - c->size + 1 + below(8);
+		memmove(at, arg, room + ROOM - (unsigned char *)at);
+	}
+	/* A number that is none of ours may be the terminal's or the file's. */
+	if (!c->cmd && _IOC_TYPE(cmd) != STARLING_IOC)
+		cmd = _IO(STARLING_IOC, 0x80 | (cmd & 0x7f));
+	ret = ioctl(fd, cmd, at);
+	err = ret < 0 ? errno : 0;
+	count(which, err);
+	if (!known_error(err))
+		bad("%s: %s", c->name, strerror(err));
+	if (cmd == STARLING_IOC_AGENT_CREATE && ret >= 0)
+		keep_fd(ret, true);
+	else if (ret > 0)
+		bad("%s: returned %d", c->name, ret);
+	if (cmd == STARLING_IOC_LEASE_ACQUIRE && !err && at == arg)
+		leases[below(NLEASES)] = ((struct starling_lease_acquire *)at)->out_lease;
+	if (!err && at == arg && has_address(arg, before, c->size))
+		bad("%s: an address of the kernel", c->name);
+}
+
+static void op_close(void)
+{
+	int i = below(NFDS);
+
+	if (fds[i] >= 0)
+		close(fds[i]);
+	fds[i] = -1;
+}
+
+static void op_dup(void)
+{
+	int i = pick_fd(ON_BOTH);
+
+	keep_fd(fds[i] < 0 ? -1 : fcntl(fds[i], F_DUPFD_CLOEXEC, 0), i >= NDEVICES);
+}
+
+static void op_open(void)
+{
+	keep_fd(open(STARLING_DEVICE, one_in(4) ? O_RDONLY : O_RDWR | O_CLOEXEC), false);
+}
+
+static void op_map(void)
+{
+	int i = below(NMAPS), fd = fds[pick_fd(ON_AGENT)], prot = PROT_READ;
+	size_t size = 4096 << below(6);
+	off_t at = one_in(8) ? 4096 * below(4) : 0;
+	void *p;
+
+	if (one_in(8))
+		prot |= 1 << below(3);
+	if (maps[i].at)
+		munmap(maps[i].at, maps[i].size);
+	maps[i].at = NULL;
+	p = mmap(NULL, size, prot, one_in(4) ? MAP_PRIVATE : MAP_SHARED, fd, at);
+	if (p == MAP_FAILED)
+		return;
+	maps[i].at = p;
+	maps[i].size = size;
+}
+
+static void op_unmap(void)
+{
+	int i = below(NMAPS);
+	bool part = one_in(4);
+
+	if (!maps[i].at)
+		return;
+	if (part && maps[i].size > 4096) {
+		munmap((char *)maps[i].at + maps[i].size - 4096, 4096);
+		maps[i].size -= 4096;
+		return;
+	}
+	munmap(maps[i].at, maps[i].size);
+	maps[i].at = NULL;
+}
+
+/* Only where there is memory behind it: the header's pages. */
+static void op_look(void)
+{
+	int i = below(NMAPS);
+	struct starling_page page;
+
+	if (!maps[i].at)
+		return;
+	memcpy(&page, maps[i].at, sizeof(page));
+	if (page.magic == STARLING_PAGE_MAGIC && has_address(&page, NULL, sizeof(page)))
+		bad("a page: an address of the kernel");
+}
+
+static void op_remap(void)
+{
+	/* None that throws the pages away: there is nobody to bring them back. */
+	static const int advice[] = { 0, 1, 2, 3, 10, 11, 12, 13, 14, 15, 16, 17, 99 };
+	int i = below(NMAPS), prot = below(8);
+
+	if (!maps[i].at)
+		return;
+	if (one_in(2))
+		mprotect(maps[i].at, 4096, prot);
+	else
+		madvise(maps[i].at, maps[i].size, advice[below(13)]);
+	mprotect(maps[i].at, 4096, PROT_READ);
+}
+
+static void op_send(void)
+{
+	int fd = fds[pick_fd(ON_AGENT)];
+	char byte = 0, buf[CMSG_SPACE(sizeof(int))] = "";
+	struct iovec iov = { &byte, 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = buf, .msg_controllen = sizeof(buf),
+	};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &fd, sizeof(int));
+	sendmsg(sock[0], &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static void op_receive(void)
+{
+	char byte, buf[CMSG_SPACE(sizeof(int))];
+	struct iovec iov = { &byte, 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = buf, .msg_controllen = sizeof(buf),
+	};
+	int fd;
+
+	if (recvmsg(sock[1], &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) < 1 || !CMSG_FIRSTHDR(&msg))
+		return;
+	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(int));
+	keep_fd(fd, true);
+}
+
+/* The file operations that are no commands. */
+static void op_file(void)
+{
+	int fd = fds[pick_fd(ON_AGENT)], flags = one_in(2) ? O_NONBLOCK : 0;
+	struct pollfd p = { .fd = fd, .events = POLLIN | POLLOUT };
+	char path[64], text[1024];
+	int info;
+
+	switch (below(4)) {
+	case 0:
+		fcntl(fd, F_SETFL, flags);
+		if (read(fd, text, below(sizeof(text))) > 0 && has_address(text, NULL, 64))
+			bad("read: an address of the kernel");
+		break;
+	case 1:
+		poll(&p, 1, 0);
+		break;
+	case 2:
+		snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+		info = open(path, O_RDONLY | O_CLOEXEC);
+		if (info >= 0 && read(info, text, sizeof(text)) < 0)
+			bad("fdinfo: %s", strerror(errno));
+		close(info);
+		break;
+	default:
+		if (write(fd, text, 0) > 0)
+			bad("write worked");
+		lseek(fd, edge(), SEEK_SET);
+	}
+}
+
+static void reap_kid(int i)
+{
+	if (kids[i] <= 0)
+		return;
+	kill(kids[i], SIGKILL);
+	while (waitpid(kids[i], NULL, 0) < 0 && errno == EINTR)
+		;
+	kids[i] = 0;
+	if (pidfds[i] >= 0)
+		close(pidfds[i]);
+	pidfds[i] = -1;
+}
+
+static void *nap(void *arg)
+{
+	usleep((uintptr_t)arg);
+	return NULL;
+}
+
+static void op_thread(void)
+{
+	uintptr_t us = below(3000);
+	pthread_attr_t attr;
+	pthread_t t;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&attr, 65536);
+	pthread_create(&t, &attr, nap, (void *)us);
+	pthread_attr_destroy(&attr);
+}
+
+static void operate(uint64_t seed, uint64_t i);
+static void start_timer(void);
+
+static void become_nobody(void)
+{
+	if (setgroups(0, NULL) || setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534))
+		_exit(1);
+	/* So that it may act on itself and on its like; and it was forgotten. */
+	prctl(PR_SET_DUMPABLE, 1);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
+/* A child that waits, forks, executes a program, or does as we do. */
+static void kid(int kind, uint64_t seed, uint64_t ops)
+{
+	is_kid = true;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	memset(kids, 0, sizeof(kids));
+	start_timer();
+	if (kind == 0)
+		close_range(3, ~0U, 0);
+	if (kind == 1)
+		for (int i = 0; i < 4; i++)
+			if (!fork())
+				_exit(0);
+	if (kind == 2)
+		execlp("sleep", "sleep", "0.01", NULL);
+	if (kind == 3)
+		become_nobody();
+	for (uint64_t i = 0; kind >= 3 && i < ops; i++)
+		operate(seed, i);
+	if (kind >= 3 && ops & 1)
+		_exit(0);
+	for (;;)
+		pause();
+}
+
+static void op_fork(void)
+{
+	int i = below(NKIDS), kind = below(6);
+	uint64_t seed = next(), ops = below(40);
+	pid_t pid;
+
+	reap_kid(i);
+	fflush(stdout);
+	pid = fork();
+	if (!pid)
+		kid(kind, seed, ops);
+	kids[i] = pid;
+	if (pid > 0)
+		pidfds[i] = syscall(SYS_pidfd_open, pid, 0);
+}
+
+static void op_kill(void)
+{
+	reap_kid(below(NKIDS));
+}
+
+static const struct {
+	void (*fn)(void);
+	unsigned int weight;
+} ops[] = {
+	{ op_command, 80 },
+	{ op_open, 2 },
+	{ op_close, 4 },
+	{ op_dup, 2 },
+	{ op_map, 3 },
+	{ op_unmap, 2 },
+	{ op_look, 2 },
+	{ op_remap, 1 },
+	{ op_send, 2 },
+	{ op_receive, 2 },
+	{ op_file, 2 },
+	{ op_thread, 1 },
+	/* By far the slowest; children do not have children of the kind. */
+	{ op_kill, 1 },
+	{ op_fork, 1 },
+};
+
+static void operate(uint64_t seed, uint64_t i)
+{
+	unsigned int sum = 0, at;
+	size_t n, last = sizeof(ops) / sizeof(ops[0]) - is_kid;
+
+	rng = seed ^ (i + 1) * 0xd1342543de82ef95;
+	for (n = 0; n < last; n++)
+		sum += ops[n].weight;
+	at = below(sum);
+	for (n = 0; at >= ops[n].weight; n++)
+		at -= ops[n].weight;
+	ops[n].fn();
+	__atomic_add_fetch(&counts->ops, 1, __ATOMIC_RELAXED);
+}
+
+/* Ends what waits without a limit: a handler that is not restarted. */
+static void on_alarm(int sig)
+{
+	(void)sig;
+}
+
+static void start_timer(void)
+{
+	struct itimerval every = { { 0, 10000 }, { 0, 10000 } };
+	struct sigaction act = { .sa_handler = on_alarm };
+
+	sigaction(SIGALRM, &act, NULL);
+	setitimer(ITIMER_REAL, &every, NULL);
+}
+
+static void set_up(void)
+{
+	counts = mmap(NULL, sizeof(*counts), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		      -1, 0);
+	room = mmap(NULL, ROOM + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (counts == MAP_FAILED || room == MAP_FAILED || mprotect(room + ROOM, 4096, PROT_NONE) ||
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sock)) {
+		perror("starling-fuzz");
+		exit(1);
+	}
+	memset(fds, -1, sizeof(fds));
+	memset(pidfds, -1, sizeof(pidfds));
+	for (int i = 0; i < NDEVICES; i++)
+		fds[i] = open(STARLING_DEVICE, O_RDWR | O_CLOEXEC);
+	if (fds[0] < 0) {
+		perror(STARLING_DEVICE);
+		exit(4);
+	}
+	signal(SIGPIPE, SIG_IGN);
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	start_timer();
+}
+
+/* How many agents there are, as far as one may see them; -1: not at all. */
+static int agents(void)
+{
+	static struct starling_agent_record rec[4096];
+	struct starling_list arg = {
+		.size = sizeof(arg), .record_size = sizeof(rec[0]), .count = 4096,
+		.records = (uintptr_t)rec,
+	};
+	int fd = open(STARLING_DEVICE, O_RDWR | O_CLOEXEC);
+	int ret = ioctl(fd, STARLING_IOC_AGENTS, &arg);
+
+	close(fd);
+	return ret ? -1 : (int)arg.count;
+}
+
+/*
+ * The one that operated is gone, and its children go: then nothing may be left.
+ * This process has nothing, and is no member.
+ */
+static void tear_down(int before)
+{
+	int left;
+
+	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
+		;
+	for (int i = 0; i < 200; i++) {
+		left = agents();
+		if (left <= before)
+			return;
+		usleep(20000);
+	}
+	bad("%d agents are left, there were %d", left, before);
+}
+
+static void report(uint64_t seed)
+{
+	printf("# seed %llu, %llu operations\n", (unsigned long long)seed,
+	       (unsigned long long)counts->ops);
+	for (int i = 0; i < ncommands; i++) {
+		printf("# %-14s", commands[i].name);
+		for (int err = 0; err < NERRS; err++)
+			if (counts->result[i][err])
+				printf(" %s %llu", err ? strerrorname_np(err) : "ok",
+				       (unsigned long long)counts->result[i][err]);
+		printf("\n");
+	}
+}
+
+static double now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
+static uint64_t number(const char *text)
+{
+	char *end;
+	uint64_t n = strtoull(text, &end, 0);
+
+	if (*end || end == text) {
+		fprintf(stderr, "starling-fuzz: '%s' is no number\n", text);
+		exit(2);
+	}
+	return n;
+}
+
+/* The one that operates; what it is a member of goes with it. */
+static void fuzz(uint64_t seed, uint64_t n, double until)
+{
+	start_timer();
+	for (uint64_t i = 0; i < n && now() < until && !counts->bad; i++)
+		operate(seed, i);
+	for (int i = 0; i < NKIDS; i++)
+		reap_kid(i);
+	_exit(0);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "seed", required_argument, NULL, 's' },
+		{ "ops", required_argument, NULL, 'n' },
+		{ "seconds", required_argument, NULL, 't' },
+		{ 0 },
+	};
+	uint64_t seed = time(NULL), n = UINT64_MAX;
+	int c, status = 0, before;
+	double until = 1e18;
+	pid_t pid;
+
+	while ((c = getopt_long(argc, argv, "s:n:t:", options, NULL)) >= 0) {
+		if (c == 's')
+			seed = number(optarg);
+		else if (c == 'n')
+			n = number(optarg);
+		else if (c == 't')
+			until = now() + number(optarg);
+		else
+			return 2;
+	}
+	if (n == UINT64_MAX && until > 1e17)
+		n = 20000;
+	printf("# seed %llu\n", (unsigned long long)seed);
+	fflush(stdout);
+	before = agents();
+	set_up();
+	pid = fork();
+	if (!pid)
+		fuzz(seed, n, until);
+	/* Else what is claimed with one of ours would never be given back. */
+	close_range(3, ~0U, 0);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (status)
+		bad("ended by status %#x", status);
+	tear_down(before);
+	report(seed);
+	printf("%sok 1 - fuzz%s%s\n1..1\n", counts->bad ? "not " : "", counts->bad ? " # " : "",
+	       counts->what);
+	return counts->bad;
+}
