@@ -11,6 +11,9 @@ UNITDIR	?= $(PREFIX)/lib/systemd/system
 UDEVDIR	?= $(PREFIX)/lib/udev/rules.d
 SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
 COMPDIR	?= $(PREFIX)/share/bash-completion/completions
+# Where the Python of this machine looks below that prefix.
+PYDIR	?= $(if $(filter /usr,$(PREFIX)),/usr/lib/python3/dist-packages,$(PREFIX)/lib/$(shell \
+	python3 -c 'import sys; print("python%d.%d" % sys.version_info[:2])' 2>/dev/null)/dist-packages)
 MODDIR	?= /lib/modules/$(shell uname -r)/updates
 
 # Made anew each time: PREFIX may be another one than last time.
@@ -35,6 +38,7 @@ installed = \
 	644:packaging/starling.bash:$(COMPDIR)/starling \
 	644:packaging/starling.bash:$(COMPDIR)/starlingd \
 	$(foreach m,$(man_pages),644:$(m):$(MANDIR)/man$(subst .,,$(suffix $(m)))/$(notdir $(m))) \
+	644:python/starling.py:$(PYDIR)/starling.py \
 	644:$(O)/kmod/starling.ko:$(MODDIR)/starling.ko
 
 install: user man $(O)/packaging/starlingd.service $(O)/packaging/libstarling.pc

@@ -1,0 +1,616 @@
+# SPDX-License-Identifier: LGPL-2.1-only
+"""Agents, leases of a GPU and telemetry, for Python programs.
+
+    import starling
+
+    with starling.agent("planner"):                     # this thread, and what it starts
+        with starling.gpu().lease(priority="interactive") as lease:
+            ask_the_model()
+            with lease.parked():                        # others have the GPU meanwhile
+                run_a_tool()
+
+    @starling.tool                                      # parks the lease that is current
+    def run_a_tool(): ...
+
+The same with `async with` in asyncio, where an agent is of the asyncio task and no
+thread is made a member. Needs libstarling and nothing else. Where the module or
+the library is not there all of this does nothing, at once: `available()` tells.
+
+Times are seconds in arguments and nanoseconds of CLOCK_MONOTONIC in records.
+Errors are OSError with the errno that <linux/starling.h> explains; those that
+have a class of their own (TimeoutError, PermissionError, BlockingIOError) are
+of that class.
+"""
+import asyncio
+import contextlib
+import contextvars
+import ctypes
+import errno
+import functools
+import inspect
+import itertools
+import os
+import threading
+import time
+
+__all__ = ["Agent", "GPU", "Lease", "agent", "available", "current_agent", "current_lease",
+           "gpu", "tool"]
+
+NAME_LEN, COMM_LEN = 32, 16
+TASK_THREAD, TASK_PIDFD = 1, 2
+STAT_LIVE, STAT_TREE = 1, 2
+TRY, NOWAIT = 1, 1
+GPU_ANY = 0xFFFFFFFF
+
+ROLES = ("none", "feeder", "service", "orchestrator", "tool", "background")
+SOURCES = ("none", "lineage", "detection", "owner", "self")
+PRIORITIES = ("default", "interactive", "normal", "batch")
+EVENTS = (None, "role", "placement", "lease_granted", "lease_give_back", "lease_expired",
+          "task_exit", "memory_pressure")
+
+_u16, _u32, _u64 = ctypes.c_uint16, ctypes.c_uint32, ctypes.c_uint64
+
+
+class _Record(ctypes.Structure):
+    """Shown with its fields; compared by identity."""
+
+    def __repr__(self):
+        words = (f"{name}={getattr(self, name)!r}" for name, *_ in self._fields_
+                 if not name.startswith("_"))
+        return f"{type(self).__name__}({', '.join(words)})"
+
+
+class TaskRecord(_Record):
+    """struct starling_task_record: telemetry of one task."""
+
+    _fields_ = [(n, _u32) for n in ("tid", "tgid")] + [(n, _u64) for n in (
+        "agent_id", "start_ns", "run_ns", "wait_ns", "nvcsw", "nivcsw", "migrations",
+        "gpu_wait_ns", "gpu_waits", "gpu_launches", "gpu_alloc_bytes", "starved_ns",
+        "gpu_last_ns")] + [("valid", _u32), ("estimated", _u32), ("role_number", _u16),
+                           ("role_source", _u16), ("wait_style", _u16), ("last_cpu", _u16),
+                           ("comm", ctypes.c_char * COMM_LEN), ("_reserved", _u64 * 2)]
+
+    @property
+    def role(self):
+        """What the task is for, as a word."""
+        return ROLES[self.role_number] if self.role_number < len(ROLES) else "unknown"
+
+
+class AgentRecord(_Record):
+    """struct starling_agent_record: an agent and the sums of its tasks."""
+
+    _fields_ = [("id", _u64), ("weight", _u32), ("tasks", _u32)] + [(n, _u64) for n in (
+        "forks", "joins", "exits", "lost", "run_ns", "wait_ns", "nvcsw", "nivcsw",
+        "migrations", "gpu_wait_ns", "gpu_waits", "gpu_launches", "gpu_alloc_bytes",
+        "starved_ns")] + [("valid", _u32), ("estimated", _u32),
+                          ("name", ctypes.c_char * NAME_LEN), ("parent_id", _u64),
+                          ("_reserved", _u64 * 2)]
+
+
+class Event(_Record):
+    """struct starling_event: what happened to an agent."""
+
+    _fields_ = [("time_ns", _u64), ("type_number", _u32), ("tid", _u32), ("agent_id", _u64),
+                ("value", _u64 * 4), ("lost", _u64)]
+
+    @property
+    def type(self):
+        """What happened, one of EVENTS."""
+        return EVENTS[self.type_number] if self.type_number < len(EVENTS) else "unknown"
+
+
+class GpuStat(_Record):
+    """struct starling_lease_stat: a GPU's queue, policy and statistics."""
+
+    _fields_ = [("_size", _u32), ("_flags", _u32)] + [(n, _u32) for n in (
+        "gpu", "gpus", "slots", "holders", "parked", "_pad")] + [
+        ("waiting", _u32 * 4)] + [(n, _u64) for n in (
+            "memory_bytes", "memory_used", "grants", "expired", "timeouts", "cancels",
+            "wait_ns", "wait_max_ns", "hold_ns", "max_hold_ns", "notice_ns", "aging_ns",
+            "starve_ns")] + [("_reserved", _u64 * 2)]
+
+
+class _AgentOpts(ctypes.Structure):
+    _fields_ = [("size", ctypes.c_size_t), ("weight", _u32), ("_pad", _u32)]
+
+
+class _LeaseOpts(ctypes.Structure):
+    _fields_ = [("size", ctypes.c_size_t)] + [(n, _u32) for n in (
+        "flags", "gpu", "priority", "_pad")] + [(n, _u64) for n in (
+            "max_hold_ns", "timeout_ns", "deadline_ns", "memory_bytes", "cookie")]
+
+
+_p, _int, _ref = ctypes.c_void_p, ctypes.c_int, ctypes.POINTER
+_PROTOTYPES = {
+    "starling_open": (_int, _ref(_p)),
+    "starling_gpu_stat": (_int, _p, _u32, _ref(GpuStat)),
+    "starling_agent_create": (_int, _p, ctypes.c_char_p, _ref(_AgentOpts), _ref(_p)),
+    "starling_agent_from_fd": (_int, _int, _ref(_p)),
+    "starling_agent_fd": (_int, _p),
+    "starling_agent_close": (None, _p),
+    "starling_agent_join": (_int, _p, _int, _u32),
+    "starling_agent_leave": (_int, _p, _int, _u32),
+    "starling_agent_set": (_int, _p, ctypes.c_char_p, _u32),
+    "starling_agent_stat": (_int, _p, _u32, _ref(AgentRecord)),
+    "starling_agent_tasks": (ctypes.c_ssize_t, _p, _ref(TaskRecord), ctypes.c_size_t,
+                             _ref(_u64)),
+    "starling_task_stat": (_int, _p, _int, _ref(TaskRecord)),
+    "starling_task_set_role": (_int, _p, _int, _int),
+    "starling_lease_acquire": (_int, _p, _ref(_LeaseOpts), _ref(_p)),
+    "starling_lease_release": (_int, _p),
+    "starling_lease_park": (_int, _p),
+    "starling_lease_unpark": (_int, _p, _u32, _u64, _u64),
+    "starling_lease_id": (_u64, _p),
+    "starling_lease_gpu": (_u32, _p),
+    "starling_lease_expires_ns": (_u64, _p),
+    "starling_cancel": (_int, _p, _u64),
+    "starling_event_mask": (_int, _p, _u32),
+    "starling_event_next": (_int, _p, _u32, _u64, _u64, _ref(Event)),
+}
+
+
+class _Library:
+    """libstarling and the device, or neither."""
+
+    def __init__(self):
+        self.device = _p()
+        self.c = None
+        try:
+            self.c = ctypes.CDLL(os.environ.get("STARLING_LIB", "libstarling.so.0"))
+            for name, (result, *args) in _PROTOTYPES.items():
+                getattr(self.c, name).restype = result
+                getattr(self.c, name).argtypes = args
+        except (OSError, AttributeError) as e:
+            self.c, self.why = None, str(e)
+            return
+        err = self.c.starling_open(ctypes.byref(self.device))
+        self.why = os.strerror(-err) if err else ""
+
+
+_lock = threading.Lock()
+_library = None
+_cookies = itertools.count(os.getpid() << 32 | 1)
+_current = contextvars.ContextVar("starling_agent", default=None)
+_leased = contextvars.ContextVar("starling_lease", default=None)
+
+
+def _lib():
+    global _library
+    with _lock:
+        if _library is None:
+            _library = _Library()
+    return _library
+
+
+def available():
+    """True when the module and the library are there."""
+    lib = _lib()
+    return lib.c is not None and bool(lib.device)
+
+
+def _check(ret):
+    if ret < 0:
+        raise OSError(-ret, os.strerror(-ret))
+    return ret
+
+
+def _ns(seconds):
+    return max(1, int(seconds * 1e9)) if seconds is not None else 0
+
+
+def _wait(fn, timeout):
+    """fn(timeout in ns) again and again while signals end it; handlers run in between."""
+    end = None if timeout is None else time.monotonic() + timeout
+    while True:
+        left = None if end is None else max(0.0, end - time.monotonic())
+        ret = fn(_ns(left))
+        if ret != -errno.EINTR:
+            return _check(ret)
+
+
+async def _wait_async(agent, fn, timeout):
+    """The same in a thread of the loop's executor; cancelling ends the wait in the kernel."""
+    cookie = next(_cookies)
+    loop = asyncio.get_running_loop()
+    waiting = loop.run_in_executor(None, _wait, lambda ns: fn(ns, cookie), timeout)
+    try:
+        return await asyncio.shield(waiting)
+    except asyncio.CancelledError:
+        # It may not have begun to wait yet, so until it ends.
+        while not waiting.done():
+            agent.cancel(cookie)
+            await asyncio.wait([waiting], timeout=0.01)
+        if waiting.exception() is None:
+            raise _Late() from None
+        raise
+
+
+async def _in_thread(lease, fn):
+    """Where there is something to wait for, not in the event loop's thread."""
+    if lease._real():
+        await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, fn))
+    else:
+        fn()
+
+
+class _Late(asyncio.CancelledError):
+    """Cancelled, but the kernel was faster: what was waited for is there."""
+
+
+class Agent:
+    """An agent; also a context manager, see the module's text.
+
+    It lives in the kernel as long as this object is open, a descriptor of it is
+    held elsewhere, or a task is a member of it.
+    """
+
+    def __init__(self, name, weight=None, join="thread"):
+        if join not in ("thread", "process", None):
+            raise ValueError("join is 'thread', 'process' or None")
+        self.name = name
+        self._join = join
+        self._tokens = []
+        self._handle = _p()
+        if available():
+            opts = _AgentOpts(ctypes.sizeof(_AgentOpts), weight or 0, 0)
+            _check(_lib().c.starling_agent_create(
+                _lib().device, name.encode(), ctypes.byref(opts), ctypes.byref(self._handle)))
+
+    def _call(self, function, *args):
+        """What the library says; 0 without a module, where nothing is to be done."""
+        return getattr(_lib().c, function)(self._handle, *args) if self._handle else 0
+
+    def fileno(self):
+        """The descriptor, for select() and for passing on; -1 without a module."""
+        return _check(self._call("starling_agent_fd")) if self._handle else -1
+
+    def close(self):
+        """Close it; members stay members. May be called twice."""
+        handle, self._handle = self._handle, _p()
+        if handle:
+            _lib().c.starling_agent_close(handle)
+
+    def __del__(self):
+        if getattr(self, "_handle", None):
+            self.close()
+
+    def join(self, task=0, thread=False):
+        """Make a process, or a thread, a member: 0 is the caller."""
+        _check(self._call("starling_agent_join", task, TASK_THREAD if thread else 0))
+
+    def leave(self, task=0, thread=False):
+        """Make a member none."""
+        _check(self._call("starling_agent_leave", task, TASK_THREAD if thread else 0))
+
+    def set(self, name=None, weight=None):
+        """Change name or weight (1 to 10000)."""
+        _check(self._call("starling_agent_set", name.encode() if name else None, weight or 0))
+
+    def set_role(self, role, task=0):
+        """Say what a member is for, one of ROLES: 0 is the caller's thread."""
+        if role not in ROLES:
+            raise ValueError(f"role is one of {', '.join(ROLES)}")
+        _check(self._call("starling_task_set_role", task, ROLES.index(role)))
+
+    def stat(self, live=True, tree=False):
+        """The agent's record: with its living members, and its sub-agents'."""
+        rec = AgentRecord()
+        flags = (STAT_LIVE if live else 0) | (STAT_TREE if tree else 0)
+        _check(self._call("starling_agent_stat", flags, ctypes.byref(rec)))
+        return rec
+
+    def task(self, tid=0):
+        """One member's record: 0 is the caller's thread."""
+        rec = TaskRecord()
+        _check(self._call("starling_task_stat", tid, ctypes.byref(rec)))
+        return rec
+
+    def tasks(self):
+        """The records of all members."""
+        found, cursor, room = [], (_u64 * 2)(), 64
+        while True:
+            some = (TaskRecord * room)()
+            n = _check(self._call("starling_agent_tasks", some, room, cursor))
+            found += some[:n]
+            if n < room:
+                return found
+
+    def cancel(self, cookie):
+        """End what waits with that cookie. False: nothing does."""
+        ret = self._call("starling_cancel", cookie)
+        return False if ret == -errno.ENOENT else not _check(ret)
+
+    # -- events ------------------------------------------------------------
+
+    def watch(self, *types):
+        """Keep events of these types (of EVENTS; without any: all) from now on."""
+        for t in types:
+            if t not in EVENTS[1:]:
+                raise ValueError(f"events are {', '.join(EVENTS[1:])}")
+        mask = sum(1 << EVENTS.index(t) for t in types or EVENTS[1:])
+        _check(self._call("starling_event_mask", mask))
+
+    def next_event(self, timeout=None):
+        """The oldest event. TimeoutError: none came in time; None: no module."""
+        if not self._handle:
+            return None
+        event = Event()
+        _wait(lambda ns: self._call("starling_event_next", 0, ns, 0, ctypes.byref(event)),
+              timeout)
+        return event
+
+    def poll_event(self):
+        """The oldest event that is there, or None."""
+        event = Event()
+        ret = self._call("starling_event_next", NOWAIT, 0, 0, ctypes.byref(event))
+        if not self._handle or ret == -errno.EAGAIN:
+            return None
+        _check(ret)
+        return event
+
+    async def events(self):
+        """Events for `async for`, for ever; none without a module."""
+        loop, ready = asyncio.get_running_loop(), asyncio.Event()
+        if not self._handle:
+            return
+        fd = self.fileno()
+        loop.add_reader(fd, ready.set)
+        try:
+            while True:
+                event = self.poll_event()
+                if event is not None:
+                    yield event
+                    continue
+                ready.clear()
+                await ready.wait()
+        finally:
+            loop.remove_reader(fd)
+
+    # -- with ----------------------------------------------------------------
+
+    def _enter(self, join):
+        if join:
+            self.join(thread=join == "thread")
+        self._tokens.append((_current.set(self), join))
+        return self
+
+    def _exit(self):
+        token, join = self._tokens.pop()
+        _current.reset(token)
+        if join and self._handle:
+            with contextlib.suppress(ProcessLookupError):   # it was moved meanwhile
+                self.leave(thread=join == "thread")
+        if not self._tokens:
+            self.close()
+
+    def __enter__(self):
+        return self._enter(self._join)
+
+    def __exit__(self, *exc):
+        self._exit()
+
+    async def __aenter__(self):
+        return self._enter("process" if self._join == "process" else None)
+
+    async def __aexit__(self, *exc):
+        self._exit()
+
+
+class Lease:
+    """The right to use a GPU, for `with` or `async with`; made by GPU.lease()."""
+
+    def __init__(self, of, opts, timeout):
+        self._agent, self._opts, self._timeout = of, opts, timeout
+        self._handle = _p()
+        self._tokens = []
+        self._tools = 0
+        self._turn = threading.Lock()
+
+    @property
+    def held(self):
+        """True once it was granted; it may be parked, or over, since."""
+        return bool(self._handle)
+
+    @property
+    def id(self):
+        """Its number in events and lists; 0: not held."""
+        return _lib().c.starling_lease_id(self._handle) if self._handle else 0
+
+    @property
+    def gpu(self):
+        """The GPU it is for; None: not held."""
+        return _lib().c.starling_lease_gpu(self._handle) if self._handle else None
+
+    @property
+    def expires_ns(self):
+        """Nobody takes it away until then; 0: not held."""
+        return _lib().c.starling_lease_expires_ns(self._handle) if self._handle else 0
+
+    def _acquire(self, ns, cookie=0):
+        self._opts.timeout_ns, self._opts.cookie = ns, cookie
+        return _lib().c.starling_lease_acquire(
+            self._agent._handle, ctypes.byref(self._opts), ctypes.byref(self._handle))
+
+    def _real(self):
+        return self._agent is not None and bool(self._agent._handle)
+
+    def acquire(self):
+        """Wait for the GPU. TimeoutError; BlockingIOError with wait=False."""
+        if self._real():
+            _wait(self._acquire, self._timeout)
+        return self
+
+    async def acquire_async(self):
+        """The same without holding up the event loop."""
+        if self._real():
+            try:
+                await _wait_async(self._agent, self._acquire, self._timeout)
+            except _Late:
+                self.release()
+                raise asyncio.CancelledError from None
+        return self
+
+    def release(self):
+        """Give it back. False: its time was over and others have the GPU."""
+        handle, self._handle = self._handle, _p()
+        if not handle:
+            return True
+        ret = _lib().c.starling_lease_release(handle)
+        return False if ret == -errno.ENOENT else not _check(ret)
+
+    def __del__(self):
+        if getattr(self, "_handle", None):
+            self.release()
+
+    def park(self):
+        """Let others have the GPU, and keep the lease."""
+        if self._handle:
+            _check(_lib().c.starling_lease_park(self._handle))
+
+    def _unpark(self, ns, cookie=0):
+        return _lib().c.starling_lease_unpark(self._handle, 0, ns, cookie)
+
+    def unpark(self, timeout=None):
+        """Wait for the GPU again."""
+        if self._handle:
+            _wait(self._unpark, timeout)
+
+    async def unpark_async(self, timeout=None):
+        """The same without holding up the event loop."""
+        if self._handle:
+            try:
+                await _wait_async(self._agent, self._unpark, timeout)
+            except _Late:
+                self.park()
+                raise asyncio.CancelledError from None
+
+    # Tools may run side by side: the first parks, the last one unparks.
+
+    def _tool_begins(self):
+        with self._turn:
+            self._tools += 1
+            if self._tools == 1 and self._handle:
+                try:
+                    self.park()
+                except FileNotFoundError:   # its time was over: ask for another one later
+                    self.release()
+
+    def _tool_ends(self):
+        with self._turn:
+            self._tools -= 1
+            if self._tools == 0 and self._real():
+                if self._handle:
+                    self.unpark()
+                else:
+                    self.acquire()
+
+    @contextlib.contextmanager
+    def parked(self):
+        """Parked for a `with` block: while a tool runs."""
+        self._tool_begins()
+        try:
+            yield self
+        finally:
+            self._tool_ends()
+
+    @contextlib.asynccontextmanager
+    async def parked_async(self):
+        """The same for `async with`."""
+        await _in_thread(self, self._tool_begins)
+        try:
+            yield self
+        finally:
+            await _in_thread(self, self._tool_ends)
+
+    def _enter(self):
+        self._tokens.append(_leased.set(self))
+        return self
+
+    def _exit(self):
+        _leased.reset(self._tokens.pop())
+        self.release()
+
+    def __enter__(self):
+        return self.acquire()._enter()
+
+    def __exit__(self, *exc):
+        self._exit()
+
+    async def __aenter__(self):
+        return (await self.acquire_async())._enter()
+
+    async def __aexit__(self, *exc):
+        self._exit()
+
+
+class GPU:
+    """A GPU by its number; None: any."""
+
+    def __init__(self, number=0):
+        self.number = GPU_ANY if number is None else number
+
+    def lease(self, priority="default", *, agent=None, max_hold=None, deadline=None,
+              timeout=None, memory=0, wait=True):
+        """A lease of it for `agent`, or the one that is current; seconds, bytes.
+
+        `deadline` is in seconds from now.
+        """
+        if priority not in PRIORITIES:
+            raise ValueError(f"priority is one of {', '.join(PRIORITIES)}")
+        at = time.clock_gettime_ns(time.CLOCK_MONOTONIC) + _ns(deadline) if deadline else 0
+        opts = _LeaseOpts(ctypes.sizeof(_LeaseOpts), 0 if wait else TRY, self.number,
+                          PRIORITIES.index(priority), 0, _ns(max_hold), 0, at, memory, 0)
+        of = agent or current_agent()
+        if of is None and available():
+            raise RuntimeError("no agent: use `with starling.agent(...)` or give agent=")
+        return Lease(of, opts, timeout)
+
+    def stat(self):
+        """Queue, policy and statistics. OSError ENODEV: no such GPU, or no module."""
+        if not available():
+            raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
+        rec = GpuStat()
+        _check(_lib().c.starling_gpu_stat(_lib().device, self.number, ctypes.byref(rec)))
+        return rec
+
+
+def agent(name, weight=None, join="thread"):
+    """An agent for `with`: the thread (or "process", or None) is a member inside."""
+    return Agent(name, weight, join)
+
+
+def gpu(number=0):
+    """The GPU of that number; None: any."""
+    return GPU(number)
+
+
+def current_agent():
+    """The agent of the innermost `with` here, or None."""
+    return _current.get()
+
+
+def current_lease():
+    """The lease of the innermost `with` here, or None."""
+    return _leased.get()
+
+
+def tool(fn):
+    """Decorator: while the function runs, the current lease is parked.
+
+    For plain and for async functions; without a lease it changes nothing.
+    """
+    @functools.wraps(fn)
+    def run(*args, **kwargs):
+        lease = current_lease()
+        with lease.parked() if lease else contextlib.nullcontext():
+            return fn(*args, **kwargs)
+
+    @functools.wraps(fn)
+    async def run_async(*args, **kwargs):
+        lease = current_lease()
+        if not lease:
+            return await fn(*args, **kwargs)
+        async with lease.parked_async():
+            return await fn(*args, **kwargs)
+
+    return run_async if inspect.iscoroutinefunction(fn) else run
