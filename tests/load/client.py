@@ -81,6 +81,39 @@ def test_requests():
           j["lateness_us"]["n"] == j["steps"] and j["feeder"]["tid"] > 0, "stats")
 
 
+TOOL = {"type": "function", "function": {"name": "count", "parameters": {
+    "type": "object", "required": ["word", "times"],
+    "properties": {"word": {"type": "string"}, "times": {"type": "integer"}}}}}
+
+
+def chat(*messages, **more):
+    return ask("POST", "/v1/chat/completions", json.dumps(
+        {"messages": list(messages), "max_tokens": 4, **more}))
+
+
+def test_chat():
+    user = {"role": "user", "content": "How often does it say core?"}
+    status, j = chat(user)
+    choice = j["choices"][0]
+    check(status == 200 and choice["message"]["content"] and choice["finish_reason"] == "stop" and
+          j["usage"]["completion_tokens"] == 4, "chat: talks")
+    j = chat(user, tools=[TOOL])[1]
+    call = j["choices"][0]["message"]["tool_calls"][0]
+    arguments = json.loads(call["function"]["arguments"])
+    check(call["function"]["name"] == "count" and isinstance(arguments["word"], str) and
+          isinstance(arguments["times"], int), "chat: calls the tool that it is offered")
+    j = chat(user, j["choices"][0]["message"], {"role": "tool", "tool_call_id": call["id"],
+                                                "content": "3"}, tools=[TOOL])[1]
+    check(j["choices"][0]["message"]["content"], "chat: talks when it has the tool's answer")
+    parts = [{"type": "text", "text": "x" * 40}]
+    check(chat({"role": "user", "content": parts})[1]["usage"]["prompt_tokens"] == 10,
+          "chat: text in parts")
+    for body in ("{", "{}", '{"messages": []}', '{"messages": [{}], "max_tokens": 0}',
+                 '{"messages": [{}], "stream": true}'):
+        status, j = ask("POST", "/v1/chat/completions", body)
+        check(status == 400 and j["error"]["message"], f"chat: 400 for {body}")
+
+
 def test_errors():
     for body, what in (("{", "no JSON"), ("{}", "no prompt"), ('{"prompt": 5}', "a number"),
                        ('{"prompt": "x", "max_tokens": 0}', "no tokens"),
@@ -106,7 +139,7 @@ def test_leaving():
 
 
 def main():
-    for test in (test_stream, test_requests, test_errors, test_leaving):
+    for test in (test_stream, test_requests, test_chat, test_errors, test_leaving):
         test()
 
 

@@ -18,11 +18,10 @@
 
 #include "engine.h"
 #include "http.h"
+#include "serve.h"
 #include "util.h"
 
 enum { MAX_CONNS = 128, MAX_TOKENS = 32768, TOKENIZE_NS = 2000 };
-
-#define MODEL "agentload-1"
 
 struct server {
 	struct engine_config cfg;
@@ -42,14 +41,7 @@ static struct server srv = {
 	.lock = PTHREAD_MUTEX_INITIALIZER, .gone = PTHREAD_COND_INITIALIZER,
 };
 
-/* what a client asked for; prompt is counted, not kept */
-struct completion {
-	struct engine_request rq;
-	int stream;
-	unsigned long long id;
-};
-
-static int reply_error(struct http *h, int status, const char *what)
+int serve_error(struct http *h, int status, const char *what)
 {
 	json_t *j = json_pack("{s:{s:s,s:s}}", "error", "message", what, "type",
 			      status < 500 ? "invalid_request_error" : "server_error");
@@ -61,7 +53,7 @@ static int reply_error(struct http *h, int status, const char *what)
 	return err;
 }
 
-static int reply_json(struct http *h, json_t *j)
+int serve_json(struct http *h, json_t *j)
 {
 	char *text = json_dumps(j, JSON_COMPACT | JSON_REAL_PRECISION(9));
 	int err = text ? http_reply(h, 200, "application/json", text, 1) : -ENOMEM;
@@ -72,7 +64,7 @@ static int reply_json(struct http *h, json_t *j)
 }
 
 /* a token is some four bytes of text; an array of token numbers is taken as is */
-static unsigned int count_tokens(const json_t *prompt)
+unsigned int serve_count_tokens(const json_t *prompt)
 {
 	size_t n = json_is_array(prompt) ? json_array_size(prompt) :
 					   (json_string_length(prompt) + 3) / 4;
@@ -81,26 +73,37 @@ static unsigned int count_tokens(const json_t *prompt)
 	return n ? n : 1;
 }
 
+const char *serve_limit(struct completion *c, const json_t *max)
+{
+	json_int_t n = max ? json_integer_value(max) : 16;
+
+	if (max && (!json_is_integer(max) || n < 1 || n > MAX_TOKENS))
+		return "max_tokens must be from 1 to 32768";
+	c->rq.max_tokens = n;
+	return NULL;
+}
+
+const char *serve_prompt(struct completion *c, unsigned int tokens)
+{
+	c->rq.prompt = tokens;
+	return tokens > 262144 ? "the prompt is longer than 262144 tokens" : NULL;
+}
+
 static const char *parse_completion(struct completion *c, const char *body)
 {
-	json_t *j = json_loads(body, 0, NULL), *prompt, *max;
+	json_t *j = json_loads(body, 0, NULL), *prompt;
 	const char *wrong = NULL;
 
 	if (!j)
 		return "the body is not JSON";
 	prompt = json_object_get(j, "prompt");
-	max = json_object_get(j, "max_tokens");
 	if (!json_is_string(prompt) && !json_is_array(prompt))
 		wrong = "prompt must be a string or an array of tokens";
-	else if (max && (!json_is_integer(max) || json_integer_value(max) < 1 ||
-			 json_integer_value(max) > MAX_TOKENS))
-		wrong = "max_tokens must be from 1 to 32768";
+	else
+		wrong = serve_limit(c, json_object_get(j, "max_tokens"));
 	if (!wrong) {
-		c->rq.prompt = count_tokens(prompt);
-		c->rq.max_tokens = max ? json_integer_value(max) : 16;
+		wrong = serve_prompt(c, serve_count_tokens(prompt));
 		c->stream = json_is_true(json_object_get(j, "stream"));
-		if (c->rq.prompt > 262144)
-			wrong = "the prompt is longer than 262144 tokens";
 	}
 	json_decref(j);
 	return wrong;
@@ -117,7 +120,7 @@ static const char *token_text(unsigned long long id, unsigned int n)
 	return words[(id * 7 + n * 13 + n / 20) % ARRAY_SIZE(words)];
 }
 
-static json_t *usage_json(const struct completion *c)
+json_t *serve_usage(const struct completion *c)
 {
 	return json_pack("{s:i,s:i,s:i,s:f}", "prompt_tokens", c->rq.prompt, "completion_tokens",
 			 c->rq.published, "total_tokens", c->rq.prompt + c->rq.published,
@@ -128,8 +131,9 @@ static int send_token(struct http *h, const struct completion *c, unsigned int n
 {
 	char line[512];
 	int len = snprintf(line, sizeof(line),
-		"data: {\"id\":\"cmpl-%llu\",\"object\":\"text_completion\",\"model\":\"" MODEL
-		"\",\"choices\":[{\"index\":0,\"text\":\"%s\",\"finish_reason\":%s}]}\n\n",
+		"data: {\"id\":\"cmpl-%llu\",\"object\":\"text_completion\","
+		"\"model\":\"" SERVE_MODEL "\","
+		"\"choices\":[{\"index\":0,\"text\":\"%s\",\"finish_reason\":%s}]}\n\n",
 		c->id, token_text(c->id, n), last ? "\"length\"" : "null");
 
 	return http_send_chunk(h, line, len);
@@ -138,7 +142,7 @@ static int send_token(struct http *h, const struct completion *c, unsigned int n
 static int send_end(struct http *h, const struct completion *c, int ok)
 {
 	static const char done[] = "data: [DONE]\n\n";
-	json_t *usage = usage_json(c);
+	json_t *usage = serve_usage(c);
 	char *text = json_dumps(usage, JSON_COMPACT), line[512];
 	int len, err;
 
@@ -176,75 +180,91 @@ static int stream_tokens(struct http *h, struct completion *c)
 	return err;
 }
 
-static int whole_answer(struct http *h, struct completion *c)
+json_t *serve_text(struct completion *c)
 {
 	unsigned int have = 0, i;
-	json_t *text = json_string(""), *j;
 	int finished = 0;
 	size_t len = 0;
-	char *out, id[32];
+	json_t *text;
+	char *out;
 
 	while (!finished)
 		have = engine_wait(srv.engine, &c->rq, have, &finished);
 	out = malloc((size_t)have * 8 + 1);
 	if (c->rq.cancelled || !out) {
 		free(out);
-		json_decref(text);
-		return reply_error(h, 503, "the server is stopping");
+		return NULL;
 	}
 	for (i = 0; i < have; i++)
 		len += sprintf(out + len, "%s", token_text(c->id, i));
-	json_string_setn(text, out, len);
+	text = json_stringn(out, len);
 	free(out);
+	return text;
+}
+
+static int whole_answer(struct http *h, struct completion *c)
+{
+	json_t *text = serve_text(c), *j;
+	char id[32];
+
+	if (!text)
+		return serve_error(h, 503, "the server is stopping");
 	snprintf(id, sizeof(id), "cmpl-%llu", c->id);
 	j = json_pack("{s:s,s:s,s:s,s:[{s:i,s:o,s:s}],s:o}", "id", id, "object",
-		      "text_completion", "model", MODEL, "choices", "index", 0, "text", text,
-		      "finish_reason", "length", "usage", usage_json(c));
-	return reply_json(h, j);
+		      "text_completion", "model", SERVE_MODEL, "choices", "index", 0, "text", text,
+		      "finish_reason", "length", "usage", serve_usage(c));
+	return serve_json(h, j);
+}
+
+int serve_run(struct http *h, struct completion *c,
+	      int (*answer)(struct http *h, struct completion *c))
+{
+	int err;
+
+	c->id = __atomic_add_fetch(&srv.next_id, 1, __ATOMIC_RELAXED);
+	err = engine_submit(srv.engine, &c->rq);
+	if (err)
+		err = serve_error(h, 503, err == -EBUSY ? "the queue is full, try again later" :
+							  "the server is stopping");
+	else
+		err = answer(h, c);
+	pthread_cond_destroy(&c->rq.wake);
+	return err;
 }
 
 static int completions(struct http *h, const char *body)
 {
 	struct completion c = { 0 };
 	const char *wrong = parse_completion(&c, body);
-	int err;
 
 	if (wrong)
-		return reply_error(h, 400, wrong);
-	c.id = __atomic_add_fetch(&srv.next_id, 1, __ATOMIC_RELAXED);
-	err = engine_submit(srv.engine, &c.rq);
-	if (err)
-		err = reply_error(h, 503, err == -EBUSY ? "the queue is full, try again later" :
-							  "the server is stopping");
-	else
-		err = c.stream ? stream_tokens(h, &c) : whole_answer(h, &c);
-	pthread_cond_destroy(&c.rq.wake);
-	return err;
+		return serve_error(h, 400, wrong);
+	return serve_run(h, &c, c.stream ? stream_tokens : whole_answer);
 }
 
 static int get_models(struct http *h, const char *body)
 {
 	(void)body;
-	return reply_json(h, json_pack("{s:s,s:[{s:s,s:s,s:s}]}", "object", "list", "data", "id",
-				       MODEL, "object", "model", "owned_by", "starling"));
+	return serve_json(h, json_pack("{s:s,s:[{s:s,s:s,s:s}]}", "object", "list", "data", "id",
+				       SERVE_MODEL, "object", "model", "owned_by", "starling"));
 }
 
 static int get_health(struct http *h, const char *body)
 {
 	(void)body;
-	return reply_json(h, json_pack("{s:s}", "status", "ok"));
+	return serve_json(h, json_pack("{s:s}", "status", "ok"));
 }
 
 static int get_stats(struct http *h, const char *body)
 {
 	(void)body;
-	return reply_json(h, engine_stats(srv.engine));
+	return serve_json(h, engine_stats(srv.engine));
 }
 
 static int get_timeline(struct http *h, const char *body)
 {
 	(void)body;
-	return reply_json(h, engine_timeline(srv.engine));
+	return serve_json(h, engine_timeline(srv.engine));
 }
 
 /* /stats and /timeline are ours, the rest is what OpenAI's clients expect */
@@ -253,6 +273,7 @@ static const struct endpoint {
 	int (*handle)(struct http *h, const char *body);
 } endpoints[] = {
 	{ "POST", "/v1/completions", completions },
+	{ "POST", "/v1/chat/completions", serve_chat },
 	{ "GET", "/v1/models", get_models },
 	{ "GET", "/health", get_health },
 	{ "GET", "/stats", get_stats },
@@ -271,8 +292,8 @@ static int dispatch(struct http *h, const struct http_request *rq, const char *b
 			return endpoints[i].handle(h, body);
 		known = 1;
 	}
-	return known ? reply_error(h, 405, "wrong method for this path") :
-		       reply_error(h, 404, "no such path; POST /v1/completions is the main one");
+	return known ? serve_error(h, 405, "wrong method for this path") :
+		       serve_error(h, 404, "no such path; POST /v1/completions is the main one");
 }
 
 /* 1: go on with this connection */
@@ -283,11 +304,11 @@ static int serve_one(struct http *h)
 	char *body;
 
 	if (err == -EPROTO)
-		reply_error(h, 400, "not an HTTP/1.1 request with a Content-Length");
+		serve_error(h, 400, "not an HTTP/1.1 request with a Content-Length");
 	if (err <= 0)
 		return 0;
 	if (rq.length > HTTP_MAX_BODY) {
-		reply_error(h, 413, "the body is longer than 1 MiB");
+		serve_error(h, 413, "the body is longer than 1 MiB");
 		return 0;
 	}
 	body = malloc(rq.length + 1);
