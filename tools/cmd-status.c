@@ -1,37 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* starling status */
 #include <errno.h>
-#include <libsmartcols.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "tools/cli.h"
+#include "tools/table.h"
 
 struct status_opts {
 	struct common common;
 	double watch;
 };
-
-struct column {
-	const char *head;
-	const char *key;
-	int flags;
-	/* NULL: the field's text as it is */
-	void (*format)(const json_t *row, const char *key, char *buf, size_t len);
-};
-
-static void format_int(const json_t *row, const char *key, char *buf, size_t len)
-{
-	if (field_known(row, key))
-		snprintf(buf, len, "%lld", field_int(row, key));
-}
-
-static void format_real(const json_t *row, const char *key, char *buf, size_t len)
-{
-	if (field_known(row, key))
-		snprintf(buf, len, "%.2f", field_real(row, key));
-}
 
 /* GPU time that was shared out by estimate, and what is made from it: "~". */
 static void format_gpu(const json_t *row, const char *key, char *buf, size_t len)
@@ -42,33 +22,28 @@ static void format_gpu(const json_t *row, const char *key, char *buf, size_t len
 		snprintf(buf, len, "%s%.2f", mark, field_real(row, key));
 }
 
-static void format_yes(const json_t *row, const char *key, char *buf, size_t len)
-{
-	snprintf(buf, len, "%s", json_is_true(json_object_get(row, key)) ? "yes" : "no");
-}
-
 static const struct column agent_columns[] = {
 	{ "AGENT", "id", 0, NULL },
 	{ "NAME", "name", SCOLS_FL_TRUNC, NULL },
 	{ "FROM", "origin", 0, NULL },
-	{ "WEIGHT", "weight", SCOLS_FL_RIGHT, format_int },
-	{ "TASKS", "tasks", SCOLS_FL_RIGHT, format_int },
-	{ "CPU_S", "cpu_s", SCOLS_FL_RIGHT, format_real },
-	{ "WAIT_S", "wait_s", SCOLS_FL_RIGHT, format_real },
+	{ "WEIGHT", "weight", SCOLS_FL_RIGHT, table_int },
+	{ "TASKS", "tasks", SCOLS_FL_RIGHT, table_int },
+	{ "CPU_S", "cpu_s", SCOLS_FL_RIGHT, table_real },
+	{ "WAIT_S", "wait_s", SCOLS_FL_RIGHT, table_real },
 	{ "GPU_S", "gpu_s", SCOLS_FL_RIGHT, format_gpu },
 	{ "CPU_GPU", "cpu_gpu", SCOLS_FL_RIGHT, format_gpu },
 	{ 0 },
 };
 
 static const struct column feeder_columns[] = {
-	{ "TID", "tid", SCOLS_FL_RIGHT, format_int },
+	{ "TID", "tid", SCOLS_FL_RIGHT, table_int },
 	{ "COMM", "comm", 0, NULL },
 	{ "AGENT", "agent", 0, NULL },
 	{ "STYLE", "style", 0, NULL },
-	{ "ACTIVE", "active", 0, format_yes },
-	{ "WAITS", "waits", SCOLS_FL_RIGHT, format_int },
-	{ "GPU_S", "gpu_wait_s", SCOLS_FL_RIGHT, format_real },
-	{ "STARVED_MS", "starved_ms", SCOLS_FL_RIGHT, format_real },
+	{ "ACTIVE", "active", 0, table_yes },
+	{ "WAITS", "waits", SCOLS_FL_RIGHT, table_int },
+	{ "GPU_S", "gpu_wait_s", SCOLS_FL_RIGHT, table_real },
+	{ "STARVED_MS", "starved_ms", SCOLS_FL_RIGHT, table_real },
 	{ 0 },
 };
 
@@ -111,49 +86,6 @@ static const struct argp argp = {
 	.children = children,
 };
 
-static int add_row(struct libscols_table *tb, const struct column *columns,
-		   const json_t *row)
-{
-	struct libscols_line *line = scols_table_new_line(tb, NULL);
-	char buf[128];
-
-	if (!line)
-		return -ENOMEM;
-	for (size_t i = 0; columns[i].head; i++) {
-		const struct column *c = &columns[i];
-
-		strcpy(buf, "-");
-		if (c->format)
-			c->format(row, c->key, buf, sizeof(buf));
-		else
-			snprintf(buf, sizeof(buf), "%s", field_text(row, c->key));
-		if (scols_line_set_data(line, i, buf))
-			return -ENOMEM;
-	}
-	return 0;
-}
-
-static int print_table(const struct column *columns, const json_t *rows, bool head)
-{
-	struct libscols_table *tb = scols_new_table();
-	const json_t *row;
-	size_t i;
-	int err = tb ? 0 : -ENOMEM;
-
-	for (i = 0; !err && columns[i].head; i++)
-		if (!scols_table_new_column(tb, columns[i].head, 0, columns[i].flags))
-			err = -ENOMEM;
-	json_array_foreach(rows, i, row)
-		if (!err)
-			err = add_row(tb, columns, row);
-	if (!err) {
-		scols_table_enable_noheadings(tb, !head);
-		err = scols_print_table(tb);
-	}
-	scols_unref_table(tb);
-	return err;
-}
-
 static void print_head(const json_t *status)
 {
 	const json_t *mode = json_object_get(status, "mode");
@@ -192,12 +124,12 @@ static int print_status(const json_t *status, const struct common *o)
 	if (words)
 		print_head(status);
 	if (json_array_size(agents))
-		err = print_table(agent_columns, agents, words);
+		err = table_print(agent_columns, agents, words);
 	else if (words)
 		puts("no agents");
 	if (!err && json_array_size(feeders)) {
 		putchar('\n');
-		err = print_table(feeder_columns, feeders, words);
+		err = table_print(feeder_columns, feeders, words);
 	} else if (!err && words) {
 		puts("\nno GPU threads");
 	}

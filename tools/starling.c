@@ -16,6 +16,7 @@ static int cmd_help(int argc, char **argv);
 static const struct cmd cmds[] = {
 	{ "status", cmd_status, "What is managed, and what is protected (the default)" },
 	{ "run", cmd_run, "Run a command as an agent" },
+	{ "lease", cmd_lease, "Who has a GPU, and who waits for one" },
 	{ "explain", cmd_explain, "Why a process or thread is treated as it is" },
 	{ "check", cmd_check, "What this machine allows, and what to do about the rest" },
 	{ "off", cmd_off, "Undo everything; only watch from then on" },

@@ -16,7 +16,7 @@ ok $? "an unknown command: one line with the nearest name"
 run 2 "$STARLING" frobnicate && err_has "'starling help' lists them" && err_lines 1
 ok $? "an unknown command that is near to none"
 
-for cmd in status explain off on check version; do
+for cmd in status lease explain off on check version; do
 	run 2 "$STARLING" $cmd --nonsense && err_has "unrecognized option '--nonsense'"
 	ok $? "$cmd: an unknown option is a usage error"
 done
@@ -29,6 +29,13 @@ for cmd in status 'explain 1' off on; do
 done
 run 3 "$STARLING" && err_has 'not running'
 ok $? "no argument is status"
+
+if [ -e /dev/starling ]; then
+	skip "lease without the module" "the module is loaded"
+else
+	run 1 "$STARLING" lease && err_has 'modprobe starling' && err_lines 1
+	ok $? "lease without the module: one line"
+fi
 
 run 2 "$STARLING" explain && err_has 'PID or TID is needed'
 ok $? "explain needs a PID"
