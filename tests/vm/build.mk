@@ -9,8 +9,15 @@ vm:
 	$(Q)tests/vm/build $(KERNEL)
 	$(Q)tests/vm/run -k $(KERNEL) -c $(CPUS) --tools -i
 
+# The whole suite of the module below KASAN, lockdep and kmemleak; builds that
+# kernel once, which takes some ten minutes.
+check-sanitizers:
+	$(Q)scripts/deps build check
+	$(Q)tests/vm/build --user
+	$(Q)TEST_SLOW=10 TIME=1800 MEMORY=2048 tests/kselftest/run-guest san
+
 check:
 	$(Q)scripts/deps build check
 	$(Q)tests/run $(TESTS)
 
-.PHONY: vm check
+.PHONY: vm check check-sanitizers
