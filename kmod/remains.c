@@ -6,8 +6,10 @@
  * at once more when they have been off their CPU for good, and what came
  * after the exit hook is added to their agent's sums.
  *
- * Each waits one to two periods. Meanwhile it holds its task_struct, which is
- * why there is a limit; beyond it the last part is left out.
+ * Each waits one to two periods, and on until it has run for the last time:
+ * to tear a large address space down takes longer, and since 6.16 comes after
+ * the exit hook. Meanwhile it holds its task_struct, which is why there are
+ * limits; beyond them the last part is left out.
  */
 #include <linux/list.h>
 #include <linux/sched/task.h>
@@ -21,6 +23,7 @@
 
 #define PERIOD_MS	25
 #define LIMIT		2048
+#define LOOKS_MAX	80
 
 static void remains_work(struct work_struct *work);
 
@@ -60,6 +63,12 @@ static void remains_settle(struct starling_member *m)
 	starling_member_free(m);
 }
 
+/* Has it not come to its end, and is it worth waiting for that? */
+static bool remains_runs(struct starling_member *m)
+{
+	return READ_ONCE(m->task->__state) != TASK_DEAD && ++m->looks < LOOKS_MAX;
+}
+
 static void remains_work(struct work_struct *unused)
 {
 	struct starling_member *m, *next;
@@ -68,10 +77,14 @@ static void remains_work(struct work_struct *unused)
 	spin_lock(&lock);
 	list_splice_init(&ripe, &due);
 	list_splice_init(&fresh, &ripe);
+	list_for_each_entry_safe(m, next, &due, link) {
+		if (remains_runs(m))
+			list_move_tail(&m->link, &ripe);
+		else
+			waiting--;
+	}
 	if (!list_empty(&ripe))
 		queue_delayed_work(starling_wq, &work, msecs_to_jiffies(PERIOD_MS));
-	list_for_each_entry(m, &due, link)
-		waiting--;
 	spin_unlock(&lock);
 	list_for_each_entry_safe(m, next, &due, link) {
 		remains_settle(m);

@@ -38,6 +38,7 @@ struct starling_agent;
  * @slot:	in the agent's pages, or -1
  * @root:	brought in by AGENT_JOIN, or a thread of such a process
  * @left:	no longer in the list
+ * @looks:	among the remains: how often it was not yet at its end
  * @rec:	its record; CPU values and names as of the last look
  * @base:	sums before it was a member
  */
@@ -52,6 +53,7 @@ struct starling_member {
 	int slot;
 	bool root;
 	bool left;
+	u8 looks;
 	struct starling_task_record rec;
 	u64 base[STARLING_NSUMS];
 };

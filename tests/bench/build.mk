@@ -2,4 +2,8 @@
 bench: user
 	$(Q)tests/bench/feeder --build $(O) $(BENCH)
 
+# What the device's calls cost; run in a guest by tests/bench/abi.
+bench_abi := tests/bench/abi.c $(addprefix tests/kselftest/,harness.c ring.c util.c) $(lib_c)
+$(eval $(call testprog,starling-bench-abi,$(bench_abi),))
+
 .PHONY: bench

@@ -3,7 +3,7 @@
 # the library does without the module is tested natively.
 kselftest_c := harness commands agents lineage telemetry control access tree lib trace event \
 	uring uring32 ring daemon lease lease-order lease-end lease-model stress tree-stress lease-stress \
-	scale module util waiter
+	scale module util waiter main
 $(eval $(call testprog,starling-kselftest,$(kselftest_c:%=tests/kselftest/%.c) $(lib_c) \
 	daemon/sense/kmod.c,))
 

@@ -433,8 +433,3 @@ unsigned int get_param(const char *name)
 	fclose(f);
 	return value;
 }
-
-int main(int argc, char **argv)
-{
-	return test_main(argc, argv);
-}

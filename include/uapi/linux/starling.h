@@ -104,8 +104,8 @@
  *   ENOSPC	module limit reached: agents, agents of this user, depth of
  *		the tree, tasks, leases, leases of this user, waits for
  *		events of an agent (1024); an agent counts until the last of
- *		its descriptors, maps and members is gone, and up to 100 ms
- *		longer after a member's exit or an unmap
+ *		its descriptors, maps and members is gone, and some 50 ms
+ *		longer after the end of a member, 100 ms after an unmap
  *   EACCES	mmap: writable, or from a PID namespace that may not see it
  *   ENOMEM, EINTR, EMFILE, ENFILE as everywhere
  *
