@@ -127,7 +127,7 @@ static void check_wait(unsigned int flags, double min_cpu, double max_cpu)
 	}
 	wall = gpuemu_now() - t;
 	cpu = cpu_ns() - cpu;
-	assert_in_range(wall, 100 * MS, 400 * MS);
+	assert_in_range(wall, 100 * MS, 2000 * MS);
 	/* under load a spinner gets less than a core: then only the ceiling holds */
 	if (wall < 110 * MS)
 		assert_true(cpu >= min_cpu * wall);
