@@ -176,7 +176,8 @@ static const struct pair {
 	double at_least;	/* theirs / ours */
 } pairs[] = {
 	{ "mapped record : /proc/PID/schedstat", read_mapped, read_proc, 2000, 0, 50 },
-	{ "lease acquire + release : eventfd write + read", lease_pair, eventfd_pair, 1000, 1.5, 0 },
+	{ "lease acquire + release : eventfd write + read", lease_pair, eventfd_pair, 1000,
+	  1.5, 0 },
 	{ "lease hand-over : futex hand-over", hand_over_lease, hand_over_futex, 500, 1.5, 0 },
 	{ "32 commands by io_uring : by ioctl", submit_batch, ioctl_batch, 100, 0.7, 0 },
 };
