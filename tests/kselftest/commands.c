@@ -309,7 +309,7 @@ TEST(layout)
 	EQ(sizeof(struct starling_agent_stat), 200);
 	EQ(sizeof(struct starling_task_stat), 176);
 	EQ(sizeof(struct starling_task_role), 32);
-	EQ(sizeof(struct starling_page), 240);
+	EQ(sizeof(struct starling_page), 248);
 	EQ(offsetof(struct starling_page, agent), 56);
 	EQ(offsetof(struct starling_slot, task), 8);
 }
