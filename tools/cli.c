@@ -174,3 +174,17 @@ bool field_known(const json_t *o, const char *key)
 
 	return v && !json_is_null(v);
 }
+
+error_t cli_parse_common(int key, char *arg, struct argp_state *state)
+{
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = state->input;
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "unexpected argument '%s'", arg);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}

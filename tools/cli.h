@@ -42,6 +42,8 @@ struct common {
 	bool no_legend;
 };
 extern const struct argp common_argp;
+/* Parser of commands that take no more than those: input is a struct common. */
+error_t cli_parse_common(int key, char *arg, struct argp_state *state);
 
 /* One line on stderr: "starling: ...". */
 void cli_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -52,23 +52,9 @@ void check_say(struct check_result *r, enum check_state state,
 	va_end(ap);
 }
 
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = state->input;
-		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "unexpected argument '%s'", arg);
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
 static const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 } };
 static const struct argp argp = {
-	.parser = parse,
+	.parser = cli_parse_common,
 	.doc = "Tell what this machine and this user allow, with a remedy for each "
 	       "'no'. Changes nothing and needs no daemon.\v"
 	       "Exit status 0: Starling can do its main job here. 1: it cannot.",

@@ -42,23 +42,9 @@ static const struct column lease_columns[] = {
 	{ 0 },
 };
 
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = state->input;
-		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "unexpected argument '%s'", arg);
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
 static const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 } };
 static const struct argp argp = {
-	.parser = parse,
+	.parser = cli_parse_common,
 	.doc = "Show who has a GPU, and who waits for one.\v"
 	       "AS is the class it counts as: of who waits by the time waited, of a holder by "
 	       "who waits for it. ASKED: told to give it back. Needs the module; leases are "

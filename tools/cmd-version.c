@@ -3,23 +3,9 @@
 #include <stdio.h>
 #include "tools/cli.h"
 
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = state->input;
-		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "unexpected argument '%s'", arg);
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
 static const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 } };
 static const struct argp argp = {
-	.parser = parse,
+	.parser = cli_parse_common,
 	.doc = "Print the versions of the command and of a running daemon.",
 	.children = children,
 };
