@@ -14,14 +14,14 @@ $(O)/bpf/vmlinux.h: $(VMLINUX)
 	$(if $(BPF_VMLINUX_DEB),cp $(BPF_VMLINUX_DEB) $@,\
 	{ echo 'no kernel types: give VMLINUX= or install linux-bpf-dev' >&2; false; }))
 
-$(O)/bpf/probe.bpf.o: bpf/probe.bpf.c $(O)/bpf/vmlinux.h
-	$(call quiet,BPF,$@)$(CLANG) -target bpf -D__TARGET_ARCH_$(BPF_ARCH) -O2 -g \
+$(O)/%.bpf.o: %.bpf.c $(O)/bpf/vmlinux.h
+	$(call quiet,BPF,$@)mkdir -p $(@D) && $(CLANG) -target bpf -D__TARGET_ARCH_$(BPF_ARCH) -O2 -g \
 		-Wall -Werror -Wno-missing-declarations -fms-extensions -Wno-microsoft-anon-tag \
 		-Iinclude/uapi -I. -I$(O)/bpf $(BPF_SYSINC) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
 -include $(O)/bpf/probe.bpf.d
 
-$(O)/bpf/probe.skel.h: $(O)/bpf/probe.bpf.o
-	$(call quiet,SKEL,$@)$(BPFTOOL) gen object $(@D)/probe.linked.o $< && \
-	$(BPFTOOL) gen skeleton $(@D)/probe.linked.o name probe_bpf >$@
+$(O)/%.skel.h: $(O)/%.bpf.o
+	$(call quiet,SKEL,$@)$(BPFTOOL) gen object $(O)/$*.linked.o $< && \
+	$(BPFTOOL) gen skeleton $(O)/$*.linked.o name $(notdir $*)_bpf >$@
 
 $(O)/daemon/sense/probe.o: | $(O)/bpf/probe.skel.h

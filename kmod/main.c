@@ -12,6 +12,7 @@
 #include "agent.h"
 #include "command.h"
 #include "control.h"
+#include "kfunc.h"
 #include "lease.h"
 #include "lineage.h"
 #include "remains.h"
@@ -135,6 +136,7 @@ static int __init starling_init(void)
 	err = misc_register(&device);
 	if (err)
 		goto out_lineage;
+	starling_kfuncs_init();
 	return 0;
 
 out_lineage:

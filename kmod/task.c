@@ -60,7 +60,7 @@ void starling_tasks_exit(void)
 }
 
 /* Under rcu_read_lock(). */
-static struct starling_member *member_find(struct task_struct *task)
+struct starling_member *starling_member_find(struct task_struct *task)
 {
 	return rhashtable_lookup(&table, &task, table_params);
 }
@@ -227,7 +227,7 @@ static struct starling_member *find_and_hold(struct task_struct *parent,
 	struct starling_member *m;
 
 	do {
-		m = member_find(parent);
+		m = starling_member_find(parent);
 		if (!m)
 			return NULL;
 		*agent = READ_ONCE(m->agent);
@@ -286,7 +286,7 @@ static struct starling_member *table_remove(struct task_struct *task,
 	struct starling_member *m;
 
 	do {
-		m = member_find(task);
+		m = starling_member_find(task);
 		if (!m || (only && READ_ONCE(m->agent) != only))
 			return NULL;
 	} while (rhashtable_remove_fast(&table, &m->node, table_params));
@@ -350,7 +350,7 @@ int starling_member_join(struct starling_agent *agent, struct task_struct *task)
 	int err;
 
 	do {
-		old = member_find(task);
+		old = starling_member_find(task);
 		if (old && READ_ONCE(old->agent) == agent) {
 			WRITE_ONCE(old->root, true);
 			return 1;
@@ -475,7 +475,7 @@ int starling_member_do(struct task_struct *task,
 
 	rcu_read_lock();
 	do {
-		m = member_find(task);
+		m = starling_member_find(task);
 		if (!m) {
 			ret = -ESRCH;
 			break;

@@ -69,6 +69,7 @@ void starling_tasks_exit(void);
 
 int starling_member_do(struct task_struct *task,
 		       int (*fn)(struct starling_member *m, void *arg), void *arg);
+struct starling_member *starling_member_find(struct task_struct *task);
 void starling_member_free(struct starling_member *m);
 int starling_member_fork(struct task_struct *parent, struct task_struct *child);
 int starling_member_join(struct starling_agent *agent, struct task_struct *task);

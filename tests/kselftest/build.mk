@@ -12,3 +12,8 @@ absent_ld := -L$(O)/lib -lstarling -Wl,-rpath,'$$$$ORIGIN/../lib'
 $(eval $(call testprog,libstarling-absent,$(absent_c),$(absent_ld),$(O)/lib/libstarling.so))
 
 $(eval $(call testprog,starling-watch,tests/kselftest/watch.c $(lib_c),))
+
+# What BPF programs ask the module.
+$(eval $(call testprog,starling-kfunc,$(addprefix tests/kselftest/,harness.c util.c kfunc.c main.c),$(BPF_LIBS)))
+$(O)/tests/kselftest/kfunc.o: $(O)/tests/kselftest/kfunc.skel.h
+-include $(O)/tests/kselftest/kfunc.bpf.d
