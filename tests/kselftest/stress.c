@@ -184,6 +184,54 @@ TEST_TIMED(fork_storm, 60)
 	EQ(rec.tasks, 1);
 }
 
+#define FLOODERS	2
+
+/* Makes processes without memory of their own for @end; how many goes to @out. */
+static void flood(double end, int out)
+{
+	uint64_t made = 0;
+	pid_t pid;
+
+	while (seconds() < end) {
+		pid = vfork();
+		if (!pid)
+			_exit(0);
+		GE(pid, 0);
+		EQ(waitpid(pid, NULL, 0), pid);
+		made++;
+	}
+	EQ(write(out, &made, sizeof(made)), sizeof(made));
+	_exit(0);
+}
+
+/* As many as the machine can do; TEST_SECONDS=30 for longer. */
+TEST_TIMED(fork_flood, 120)
+{
+	struct starling_agent_record rec;
+	double took = test_seconds(3), end = seconds() + took;
+	int fd = agent("flood"), result[2];
+	uint64_t made, sum = FLOODERS;
+
+	EQ(join(fd, 0, 0), 0);
+	EQ(pipe(result), 0);
+	for (int i = 0; i < FLOODERS; i++)
+		if (!fork())
+			flood(end, result[1]);
+	for (int i = 0; i < FLOODERS; i++) {
+		EQ(read(result[0], &made, sizeof(made)), sizeof(made));
+		sum += made;
+	}
+	while (wait(NULL) > 0)
+		;
+	while (tasks_of(fd) > 1)
+		sleep_ms(10);
+	stat_agent(fd, &rec);
+	printf("# %llu forks, %.0f a second\n", (unsigned long long)rec.forks, rec.forks / took);
+	EQ(rec.forks, sum);
+	EQ(rec.exits, rec.forks);
+	EQ(rec.lost, 0);
+}
+
 /* Everything at once on the same few agents and processes. */
 struct arena {
 	int dev;
