@@ -17,3 +17,6 @@ $(eval $(call testprog,starling-watch,tests/kselftest/watch.c $(lib_c),))
 $(eval $(call testprog,starling-kfunc,$(addprefix tests/kselftest/,harness.c util.c kfunc.c main.c),$(BPF_LIBS)))
 $(O)/tests/kselftest/kfunc.o: $(O)/tests/kselftest/kfunc.skel.h
 -include $(O)/tests/kselftest/kfunc.bpf.d
+
+# Where allocations fail, in the sanitizer kernel.
+$(eval $(call testprog,starling-nomem,$(addprefix tests/kselftest/,harness.c util.c ring.c nomem.c main.c),))
