@@ -20,3 +20,7 @@ $(O)/tests/kselftest/kfunc.o: $(O)/tests/kselftest/kfunc.skel.h
 
 # Where allocations fail, in the sanitizer kernel.
 $(eval $(call testprog,starling-nomem,$(addprefix tests/kselftest/,harness.c util.c ring.c nomem.c main.c),))
+
+# What needs no library but libc.
+static-tests: $(addprefix $(O)/tests/,starling-kselftest starling-nomem starling-fuzz)
+.PHONY: static-tests
