@@ -83,5 +83,7 @@ uint64_t now_ns(void);		/* CLOCK_MONOTONIC */
 const char *daemon_probes(const struct daemon *d);
 /* Is there something that may touch tasks now? */
 bool daemon_places(const struct daemon *d);
+/* The placer has lost its means, by @why: go on with the next best, for good. */
+void daemon_fall_back(struct daemon *d, const char *why);
 
 #endif

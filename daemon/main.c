@@ -34,7 +34,7 @@ enum {
 static const struct argp_option option_table[] = {
 	{ "dry-run", 'n', NULL, 0, "Detect and decide, change nothing", 0 },
 	{ "placer", OPT_PLACER, "NAME", 0,
-	  "How to place: auto, task, cgroup or none (default: auto)", 0 },
+	  "How to place: auto, task, cgroup, sched_ext or none (default: auto)", 0 },
 	{ "rundir", OPT_RUNDIR, "DIR", 0,
 	  "Journal, lock and socket (default: " STARLING_RUNDIR_DEFAULT ")", 0 },
 	{ "socket", OPT_SOCKET, "PATH", 0,
@@ -180,7 +180,8 @@ static int choose_placer(struct daemon *d)
 	if (d->opt.dry_run || !strcmp(name, "none"))
 		return 0;
 	for (int i = 0; placer_table[i]; i++) {
-		if (!any && strcmp(placer_table[i]->name, name))
+		if (any ? placer_table[i] == &placer_sched_ext :
+			  strcmp(placer_table[i]->name, name))
 			continue;
 		known = true;
 		err = placer_table[i]->probe(&why);
@@ -192,7 +193,7 @@ static int choose_placer(struct daemon *d)
 			log_debug("placer %s: %s", placer_table[i]->name, why);
 	}
 	if (!known)
-		log_err("no placer '%s': use auto, task, cgroup or none", name);
+		log_err("no placer '%s': use auto, task, cgroup, sched_ext or none", name);
 	else if (!d->placer_ops && !any)
 		log_err("placer %s cannot be used here: %s", name, why);
 	else if (!d->placer_ops)
@@ -210,6 +211,18 @@ static int open_placer(struct daemon *d)
 	if (err)
 		log_err("placer %s: %s", d->placer_ops->name, strerror(-err));
 	return err;
+}
+
+void daemon_fall_back(struct daemon *d, const char *why)
+{
+	log_warn("placer %s has ended (%s)", d->placer_ops->name, why);
+	d->placer_ops->close(d->placer);
+	d->placer = NULL;
+	d->placer_ops = NULL;
+	d->opt.placer = "auto";
+	d->changed = true;
+	if (!open_placer(d) && d->placer)
+		log_warn("going on with placer %s", d->placer_ops->name);
 }
 
 static int open_control(struct daemon *d)

@@ -504,6 +504,17 @@ void manage_slow(const char *what, uint64_t since)
 		log_debug("%s took %llu ms", what, (unsigned long long)took / 1000000);
 }
 
+/* What the placer works by may be taken from it at any time. */
+static void beat(struct daemon *d)
+{
+	const char *why = "";
+
+	if (!daemon_places(d) || !d->placer_ops->beat)
+		return;
+	if (d->placer_ops->beat(d->placer, &why) == -ESHUTDOWN)
+		daemon_fall_back(d, why);
+}
+
 void manage_round(struct daemon *d)
 {
 	struct sense_view view = { 0 };
@@ -520,6 +531,7 @@ void manage_round(struct daemon *d)
 	take_view(d, &view);
 	manage_decide(d);
 	hurry_done(d);
+	beat(d);
 	member_watch(d, d->round_ns);
 	agent_expire(&d->agents, d->round_ns, AGENT_KEEP_NS);
 	d->count.rounds++;

@@ -401,9 +401,3 @@ const struct placer_ops placer_cgroup = {
 	.undo = cgroup_undo,
 	.close = cgroup_close,
 };
-
-const struct placer_ops *const placer_table[] = {
-	&placer_cgroup,
-	&placer_task,
-	NULL,
-};

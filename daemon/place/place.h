@@ -30,7 +30,7 @@ struct place_task {
 };
 
 struct placer_ops {
-	const char *name;	/* "task", "cgroup" */
+	const char *name;	/* "task", "cgroup", "sched_ext" */
 	/* 0: usable here; -errno and *why (static text) when not */
 	int (*probe)(const char **why);
 	int (*open)(struct placer **out, struct journal *j);
@@ -39,6 +39,9 @@ struct placer_ops {
 		     const struct place_task *task, size_t n);
 	/* place one new or changed task under the last plan */
 	int (*place)(struct placer *p, const struct place_task *task);
+	/* every round, under the last plan; may be NULL. -ESHUTDOWN and *why (text of
+	 * the placer's) when the kernel has taken its means away: nothing is placed */
+	int (*beat)(struct placer *p, const char **why);
 	/* the task is gone */
 	void (*forget)(struct placer *p, uint32_t tid);
 	/* text for explain: what was done to @tid; returns length, 0: nothing */
@@ -48,9 +51,13 @@ struct placer_ops {
 	void (*close)(struct placer *p);
 };
 
+extern const struct placer_ops placer_sched_ext;
 extern const struct placer_ops placer_task;
 extern const struct placer_ops placer_cgroup;
-/* Best first, NULL-terminated; `cgroup` falls back on `task` per task. */
+/*
+ * Best first, NULL-terminated; `cgroup` falls back on `task` per task. The last,
+ * `sched_ext`, is new and has to be asked for.
+ */
 extern const struct placer_ops *const placer_table[];
 
 /*

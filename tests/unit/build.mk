@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 policy_src := $(wildcard daemon/policy/*.c) daemon/cpuset.c
-place_src := $(wildcard daemon/place/*.c) daemon/cpuset.c daemon/log.c
+place_src := $(filter-out %/placers.c %/sched-ext.c,$(wildcard daemon/place/*.c)) daemon/cpuset.c daemon/log.c
 topology_src := $(wildcard daemon/topology*.c) daemon/cpuset.c
 
 unit_scene := tests/unit/scene.c $(policy_src)

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The placers there are. */
+#include "daemon/place/place.h"
+
+const struct placer_ops *const placer_table[] = {
+	&placer_cgroup,
+	&placer_task,
+	&placer_sched_ext,
+	NULL,
+};
