@@ -418,6 +418,7 @@ static const struct starling_command commands[] = {
 			 starling_task_role, __reserved, 0, false),
 	STARLING_COMMAND_WAIT(STARLING_IOC_LEASE_ACQUIRE, starling_lease_acquire,
 			      starling_lease_acquire, __reserved, STARLING_LEASE_TRY,
+			      .out_at = offsetof(struct starling_lease_acquire, out_lease),
 			      .undo = starling_lease_acquire_undo),
 	STARLING_COMMAND(STARLING_IOC_LEASE_RELEASE, starling_lease_release,
 			 starling_lease_id, __reserved, 0, false),
@@ -425,6 +426,7 @@ static const struct starling_command commands[] = {
 			 starling_lease_id, __reserved, 0, false),
 	STARLING_COMMAND_WAIT(STARLING_IOC_LEASE_UNPARK, starling_lease_unpark,
 			      starling_lease_unpark, __reserved, 0,
+			      .out_at = offsetof(struct starling_lease_unpark, out_expires_ns),
 			      .undo = starling_lease_unpark_undo),
 	STARLING_COMMAND(STARLING_IOC_LEASE_CANCEL, starling_lease_cancel,
 			 starling_lease_cancel, __reserved, 0, false),
@@ -440,7 +442,8 @@ static const struct starling_command commands[] = {
 
 static long agent_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
-	return starling_command_run(commands, ARRAY_SIZE(commands), file, cmd, arg);
+	return starling_command_do(starling_command_find(commands, ARRAY_SIZE(commands), cmd),
+				   file, (void __user *)arg);
 }
 
 static int agent_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)

@@ -6,7 +6,6 @@
 #include <linux/build_bug.h>
 #include <linux/fs.h>
 #include <linux/stddef.h>
-#include <linux/string.h>
 #include <uapi/linux/starling.h>
 
 #include "wait.h"
@@ -16,12 +15,12 @@
 #define STARLING_SIZE_MAX	4096
 
 /**
- * struct starling_command - one command
+ * struct starling_command - one command; a table has it at its number
  * @cmd:	its number
  * @size:	of its argument as known here
  * @min_size:	of its argument in the first version of the ABI
  * @flags:	those known
- * @out:	the argument is written back on success
+ * @out:	the argument is written back on success, from @out_at on
  * @fn:		does it; @arg is a copy in kernel memory
  * @start:	the same for one that may wait: it begins it, and @fn is NULL
  * @undo:	takes back what it did when its caller cannot be told; may be NULL
@@ -33,58 +32,67 @@ struct starling_command {
 	u16 size;
 	u16 min_size;
 	u32 flags;
+	u16 out_at;
 	bool out;
+	bool slow;
 	long (*fn)(struct file *file, void *arg);
 	starling_start_t start;
 	void (*undo)(struct file *file, void *arg);
-	bool slow;
 };
 
-#define STARLING_COMMAND(_cmd, _fn, _struct, _last, _flags, _out) {	\
-	.cmd = (_cmd),							\
-	.size = sizeof(struct _struct) +				\
-		BUILD_BUG_ON_ZERO(sizeof(struct _struct) > STARLING_ARG_MAX), \
-	.min_size = offsetofend(struct _struct, _last),			\
-	.flags = (_flags),						\
-	.out = (_out),							\
-	.fn = (_fn),							\
-}
+/* What follows are further members. */
+#define STARLING_COMMAND_ROW(_cmd, _struct, _last, _flags, ...)	\
+	[_IOC_NR(_cmd)] = {						\
+		.cmd = (_cmd),						\
+		.size = sizeof(struct _struct) +			\
+			BUILD_BUG_ON_ZERO(sizeof(struct _struct) > STARLING_ARG_MAX) + \
+			BUILD_BUG_ON_ZERO(sizeof(struct _struct) % sizeof(u64)), \
+		.min_size = offsetofend(struct _struct, _last),		\
+		.flags = (_flags),					\
+		__VA_ARGS__						\
+	}
+
+#define STARLING_COMMAND(_cmd, _fn, _struct, _last, _flags, _out)	\
+	STARLING_COMMAND_ROW(_cmd, _struct, _last, _flags, .fn = (_fn), .out = (_out))
 
 /* The same for a command that goes through long lists. */
-#define STARLING_COMMAND_SLOW(_cmd, _fn, _struct, _last, _flags) {	\
-	.cmd = (_cmd),							\
-	.size = sizeof(struct _struct) +				\
-		BUILD_BUG_ON_ZERO(sizeof(struct _struct) > STARLING_ARG_MAX), \
-	.min_size = offsetofend(struct _struct, _last),			\
-	.flags = (_flags),						\
-	.out = true,							\
-	.fn = (_fn),							\
-	.slow = true,							\
-}
+#define STARLING_COMMAND_SLOW(_cmd, _fn, _struct, _last, _flags)	\
+	STARLING_COMMAND_ROW(_cmd, _struct, _last, _flags, .fn = (_fn), .out = true, \
+			     .slow = true)
 
 /* The same for a command that may wait; what follows are further members. */
-#define STARLING_COMMAND_WAIT(_cmd, _start, _struct, _last, _flags, ...) { \
-	.cmd = (_cmd),							\
-	.size = sizeof(struct _struct) +				\
-		BUILD_BUG_ON_ZERO(sizeof(struct _struct) > STARLING_ARG_MAX), \
-	.min_size = offsetofend(struct _struct, _last),			\
-	.flags = (_flags),						\
-	.out = true,							\
-	.start = (_start),						\
-	__VA_ARGS__							\
+#define STARLING_COMMAND_WAIT(_cmd, _start, _struct, _last, _flags, ...) \
+	STARLING_COMMAND_ROW(_cmd, _struct, _last, _flags, .start = (_start), .out = true, \
+			     ##__VA_ARGS__)
+
+/* Reserved fields and names, in whole words. */
+static inline bool starling_words_are_zero(const u64 *word, size_t n)
+{
+	u64 any = 0;
+
+	while (n--)
+		any |= *word++;
+	return !any;
 }
 
-#define starling_is_zero(field)	(!memchr_inv(&(field), 0, sizeof(field)))
+#define starling_is_zero(field)						\
+	starling_words_are_zero((const u64 *)&(field), sizeof(field) / sizeof(u64) + \
+				BUILD_BUG_ON_ZERO(sizeof(field) % sizeof(u64)))
 
-const struct starling_command *
-starling_command_find(const struct starling_command *table, size_t n, unsigned int cmd);
+/* NULL: there is none in this table, @n rows long. */
+static inline const struct starling_command *
+starling_command_find(const struct starling_command *table, size_t n, unsigned int cmd)
+{
+	unsigned int nr = _IOC_NR(cmd);
+
+	return nr < n && table[nr].cmd == cmd ? &table[nr] : NULL;
+}
+
 long starling_command_read(const struct starling_command *c, const void __user *user, void *arg);
 long starling_command_write(const struct starling_command *c, struct file *file,
 			    void __user *user, void *arg, long ret);
 long starling_command_do(const struct starling_command *c, struct file *file,
 			 void __user *user);
-long starling_command_run(const struct starling_command *table, size_t n,
-			  struct file *file, unsigned int cmd, unsigned long arg);
 
 int starling_record_out(u64 to, u32 to_size, const void *from, size_t size);
 long starling_get_info(struct file *file, void *arg);

@@ -90,7 +90,8 @@ static const struct starling_command commands[] = {
 
 static long device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
-	return starling_command_run(commands, ARRAY_SIZE(commands), file, cmd, arg);
+	return starling_command_do(starling_command_find(commands, ARRAY_SIZE(commands), cmd),
+				   file, (void __user *)arg);
 }
 
 static int device_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
