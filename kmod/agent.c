@@ -38,17 +38,6 @@
 #include "trace.h"
 #include "uring.h"
 
-/*
- * What a user has: agents, guarded by users_lock, and leases of them, guarded
- * by starling_lease_lock.
- */
-struct starling_user {
-	struct hlist_node node;
-	kuid_t uid;
-	unsigned int count;
-	unsigned int leases;
-};
-
 static DEFINE_HASHTABLE(users, 6);
 static DEFINE_SPINLOCK(users_lock);
 static unsigned int nagents;	/* users_lock */
@@ -106,12 +95,6 @@ static void user_uncharge(struct starling_user *user)
 		hash_del(&user->node);
 	spin_unlock(&users_lock);
 	kfree(user);
-}
-
-/* Leases are charged to whose agent it is. */
-unsigned int *starling_agent_user_leases(struct starling_agent *agent)
-{
-	return &agent->user->leases;
 }
 
 static void agent_free(struct work_struct *work)
@@ -199,7 +182,6 @@ static struct starling_agent *agent_alloc(void)
 	INIT_LIST_HEAD(&agent->members);
 	spin_lock_init(&agent->wait_lock);
 	INIT_LIST_HEAD(&agent->waits);
-	INIT_LIST_HEAD(&agent->leases);
 	starling_events_init(&agent->events);
 	starling_pages_init(agent);
 	agent->pid_ns = get_pid_ns(task_active_pid_ns(current));

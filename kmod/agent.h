@@ -7,6 +7,7 @@
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
+#include <linux/uidgid.h>
 #include <linux/workqueue.h>
 #include <uapi/linux/starling.h>
 
@@ -15,8 +16,20 @@
 struct file;
 struct pid_namespace;
 struct starling_pages;
+struct starling_request;
 struct starling_share;
-struct starling_user;
+
+/**
+ * struct starling_user - what a user has
+ * @node, @uid, @count: of agents; in agent.c
+ * @leases:	and requests of these agents; under starling_lease_lock
+ */
+struct starling_user {
+	struct hlist_node node;
+	kuid_t uid;
+	unsigned int count;
+	unsigned int leases;
+};
 
 /**
  * struct starling_agent - an agent
@@ -44,8 +57,9 @@ struct starling_user;
  * @sampling:	@sample is queued or runs, and holds a reference
  * @wait_lock:	innermost
  * @waits:	commands that wait; see wait.h
- * @leases:	requests and leases, by age; under starling_lease_lock
+ * @leases:	requests and leases, the last one first; under starling_lease_lock
  * @shares:	what it has had of each GPU; NULL: nothing; likewise
+ * @spare:	a spent request, so that the next needs no memory; likewise
  * @events:	with a lock of their own
  */
 struct starling_agent {
@@ -75,8 +89,9 @@ struct starling_agent {
 	spinlock_t wait_lock;
 	struct list_head waits;
 
-	struct list_head leases;
+	struct hlist_head leases;
 	struct starling_share *shares[STARLING_GPUS_MAX];
+	struct starling_request *spare;
 	struct starling_events events;
 };
 
@@ -89,7 +104,6 @@ struct starling_agent *starling_agent_next(u64 id);
 struct starling_agent *starling_agent_lock(struct starling_agent *agent)
 	__acquires(&agent->lock);
 void starling_agent_put(struct starling_agent *agent);
-unsigned int *starling_agent_user_leases(struct starling_agent *agent);
 
 static inline void starling_agent_get(struct starling_agent *agent)
 {

@@ -126,6 +126,13 @@ static inline u64 starling_gpu_room(const struct starling_gpu *gpu)
 	return gpu->rules.memory > gpu->used ? gpu->rules.memory - gpu->used : 0;
 }
 
+/* Whoever comes with @memory gets it at once. */
+static inline bool starling_gpu_is_free(const struct starling_gpu *gpu, u64 memory)
+{
+	return !gpu->waiting[0] && gpu->nheld < gpu->rules.slots &&
+	       memory <= starling_gpu_room(gpu);
+}
+
 static inline bool starling_gpu_can_fit(const struct starling_gpu *gpu, u64 memory)
 {
 	return !gpu->rules.memory || memory <= gpu->rules.memory;
@@ -139,7 +146,6 @@ void starling_lease_policy_end(void);
 struct starling_share *starling_share_alloc(struct starling_agent *agent,
 					    struct starling_gpu *gpu, gfp_t gfp);
 void starling_share_come(struct starling_share *share, u64 now);
-void starling_share_go(struct starling_share *share, u64 now);
 void starling_gpu_settle(struct starling_gpu *gpu, u64 now);
 void starling_hold_start(struct starling_request *r, u64 now);
 void starling_hold_stop(struct starling_request *r, u64 now);

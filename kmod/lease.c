@@ -28,7 +28,7 @@
 
 static DEFINE_HASHTABLE(leases, 10);	/* by id, held or parked */
 static LIST_HEAD(waiters);
-static unsigned int nleases;
+unsigned int starling_nleases;
 static u64 last_id;
 static u64 last_serial;
 
@@ -52,11 +52,19 @@ void starling_turn_end(struct starling_turn *turn) __releases(&starling_lease_lo
 		turn->gpus &= ~BIT(i);
 		gpu_next(&starling_gpus[i], turn);
 	}
-	starling_gpus_trim();
+	if (starling_ngpus > 1)
+		starling_gpus_trim();
 	spin_unlock(&starling_lease_lock);
 	/* The structure may go with its call. */
 	list_for_each_entry_safe(wait, next, &turn->ended, link)
 		wait->done(wait, wait->ret);
+}
+
+/* Somebody may be next for @gpu when the turn ends. */
+static void turn_gpu(struct starling_turn *turn, const struct starling_gpu *gpu)
+{
+	if (gpu->waiting[0])
+		turn->gpus |= BIT(gpu->index);
 }
 
 static void turn_ended(struct starling_turn *turn, struct starling_wait *wait, long ret)
@@ -138,6 +146,15 @@ static void request_unqueue(struct starling_request *r, struct starling_turn *tu
 	list_del_init(&r->gpu_link);
 }
 
+/* An agent that comes back all the time finds one that need not be allocated. */
+static void request_free(struct starling_request *r)
+{
+	if (r->ntickets > 1 || r->agent->spare)
+		kfree(r);
+	else
+		r->agent->spare = r;
+}
+
 /*
  * Takes @r from wherever it is. Who waits for it is told @ret, or that there is
  * no such lease. @r is gone when this returns.
@@ -156,23 +173,26 @@ void starling_request_end(struct starling_request *r, enum starling_lease_end ho
 		r->gpu->nparked -= r->state == STARLING_LEASE_PARKED;
 		r->gpu->used -= r->memory;
 		hash_del(&r->id_link);
-		turn->gpus |= BIT(r->gpu->index);
+		turn_gpu(turn, r->gpu);
 	}
-	list_del(&r->agent_link);
-	starling_holder_detach(r);
-	nleases--;
-	--*starling_agent_user_leases(r->agent);
+	hlist_del(&r->agent_link);
+	hash_del(&r->tgid_link);
+	WRITE_ONCE(starling_nleases, starling_nleases - 1);
+	r->agent->user->leases--;
+	r->wait = NULL;
 	if (wait && !starling_wait_del(wait)) {
 		r->dead = true;
 		return;
 	}
 	if (wait)
 		turn_ended(turn, wait, r->state == STARLING_LEASE_PARKED ? -ENOENT : ret);
-	kfree(r);
+	request_free(r);
 }
 
 static void tell(struct starling_request *r, u32 type, u64 value)
 {
+	if (!(READ_ONCE(r->agent->events.mask) & BIT(type)))
+		return;
 	starling_event_push(r->agent, type, starling_holder_tgid(r, r->agent->pid_ns),
 			    r->id, r->gpu->index, r->cookie, value);
 }
@@ -201,17 +221,13 @@ static void count_grant(struct starling_gpu *gpu, u64 waited)
 	gpu->wait_max_ns = max(gpu->wait_max_ns, waited);
 }
 
-static void request_grant(struct starling_request *r, struct starling_gpu *gpu,
-			  struct starling_turn *turn)
+/* @r is in no queue any more, and its share is here. */
+static void request_hold(struct starling_request *r, struct starling_gpu *gpu,
+			 struct starling_wait *wait, u64 now)
 {
 	bool unparked = r->state == STARLING_LEASE_PARKED;
-	u64 waited = turn->now - r->waiting_since;
-	struct starling_wait *wait = r->wait;
+	u64 waited = now - r->waiting_since;
 
-	request_unqueue(r, turn);
-	/* Else somebody gives up and comes for @r as soon as we are through. */
-	if (!r->starting && !starling_wait_del(wait))
-		return;
 	r->wait = NULL;
 	r->gpu = gpu;
 	if (unparked) {
@@ -223,12 +239,26 @@ static void request_grant(struct starling_request *r, struct starling_gpu *gpu,
 	}
 	r->state = STARLING_LEASE_HELD;
 	r->asked = false;
-	r->end = turn->now + min_not_zero(r->hold_ns, gpu->rules.hold_ns);
-	starling_hold_start(r, turn->now);
+	r->end = now + min_not_zero(r->hold_ns, gpu->rules.hold_ns);
+	starling_hold_start(r, now);
 	count_grant(gpu, waited);
 	grant_out(r, wait->arg, unparked, waited);
 	trace_starling_lease_grant(r->agent->id, r->id, gpu->index, r->class, waited);
 	tell(r, STARLING_EVENT_LEASE_GRANTED, r->end);
+}
+
+static void request_grant(struct starling_request *r, struct starling_gpu *gpu,
+			  struct starling_turn *turn)
+{
+	struct starling_wait *wait = r->wait;
+
+	request_unqueue(r, turn);
+	/* Else somebody gives up and comes for @r as soon as we are through. */
+	if (!r->starting && !starling_wait_del(wait))
+		return;
+	/* It has been all the time. */
+	r->agent->shares[gpu->index]->here++;
+	request_hold(r, gpu, wait, turn->now);
 	if (!r->starting)
 		turn_ended(turn, wait, 0);
 }
@@ -292,7 +322,7 @@ static void gpu_ask(struct starling_gpu *gpu, u64 now)
 }
 
 /* One is taken back at a time: nobody may be waiting after that. */
-static void gpu_next(struct starling_gpu *gpu, struct starling_turn *turn)
+static noinline void gpu_next(struct starling_gpu *gpu, struct starling_turn *turn)
 {
 	struct starling_request *r;
 
@@ -394,6 +424,21 @@ static struct starling_gpu *freest(struct starling_request *r, u32 tried)
 	return best;
 }
 
+/* Without a queue, where that makes no difference to anybody. */
+static bool request_start_free(struct starling_request *r, struct starling_wait *wait,
+			       struct starling_turn *turn)
+{
+	u64 memory = r->state == STARLING_LEASE_PARKED ? 0 : r->memory;
+	struct starling_gpu *gpu = r->gpu;
+
+	if (!gpu || !starling_gpu_is_free(gpu, memory))
+		return false;
+	r->waiting_since = turn->now;
+	starling_share_come(r->agent->shares[gpu->index], turn->now);
+	request_hold(r, gpu, wait, turn->now);
+	return true;
+}
+
 /* @r is queued and perhaps granted at once, else @wait stays. */
 static long request_start(struct starling_request *r, struct starling_wait *wait, bool try,
 			  struct starling_turn *turn)
@@ -401,6 +446,8 @@ static long request_start(struct starling_request *r, struct starling_wait *wait
 	struct starling_gpu *gpu;
 	u32 tried = 0;
 
+	if (request_start_free(r, wait, turn))
+		return 0;
 	if (!request_queue(r, turn))
 		return -EINVAL;
 	r->wait = wait;
@@ -428,93 +475,130 @@ static bool acquire_ok(const struct starling_lease_acquire *a)
 	       a->memory_bytes <= STARLING_MEMORY_MAX;
 }
 
-/* So that they need not be made with the lock held. */
-static int shares_alloc(struct starling_agent *agent, u32 gpu)
+/* So that it need not be made with the lock held. */
+static int share_make(struct starling_agent *agent, u32 gpu)
 {
-	u32 i, end = gpu == STARLING_GPU_ANY ? READ_ONCE(starling_ngpus) : gpu + 1;
 	struct starling_share *share;
 
-	for (i = gpu == STARLING_GPU_ANY ? 0 : gpu; i < end; i++) {
-		if (READ_ONCE(agent->shares[i]))
-			continue;
-		share = starling_share_alloc(agent, &starling_gpus[i], GFP_KERNEL_ACCOUNT);
-		if (!share)
-			return -ENOMEM;
-		spin_lock(&starling_lease_lock);
-		if (!agent->shares[i])
-			swap(agent->shares[i], share);
-		spin_unlock(&starling_lease_lock);
-		kfree(share);
-	}
+	share = starling_share_alloc(agent, &starling_gpus[gpu], GFP_KERNEL_ACCOUNT);
+	if (!share)
+		return -ENOMEM;
+	spin_lock(&starling_lease_lock);
+	if (!agent->shares[gpu])
+		swap(agent->shares[gpu], share);
+	spin_unlock(&starling_lease_lock);
+	kfree(share);
 	return 0;
 }
 
-static struct starling_request *request_alloc(struct starling_agent *agent,
-					      const struct starling_lease_acquire *a)
+static int shares_make(struct starling_agent *agent, u32 gpu)
 {
-	u32 n = a->gpu == STARLING_GPU_ANY ? STARLING_GPUS_MAX : 1;
-	struct starling_request *r;
+	bool any = gpu == STARLING_GPU_ANY;
+	u32 i = any ? 0 : gpu;
+	int err = 0;
 
-	r = kzalloc(struct_size(r, tickets, n), GFP_KERNEL_ACCOUNT);
-	if (!r)
-		return NULL;
-	r->ntickets = n;
-	r->agent = agent;
-	r->gpu = a->gpu == STARLING_GPU_ANY ? NULL : &starling_gpus[a->gpu];
+	do {
+		if (!READ_ONCE(agent->shares[i]))
+			err = share_make(agent, i);
+	} while (!err && any && ++i < READ_ONCE(starling_ngpus));
+	return err;
+}
+
+static bool over_limit(const struct starling_agent *agent)
+{
+	return agent->user->leases >= READ_ONCE(starling_max_user_leases);
+}
+
+/**
+ * struct prepared - what an ACQUIRE needs
+ * @r:		not initialized
+ * @privileged:	the caller; not asked while it does not matter
+ */
+struct prepared {
+	struct starling_request *r;
+	bool privileged;
+};
+
+/* False: the lock must be dropped for it. */
+static bool prepare_at_once(struct starling_agent *agent, u32 gpu, struct prepared *p)
+{
+	if (gpu == STARLING_GPU_ANY || !agent->shares[gpu] || !agent->spare || over_limit(agent))
+		return false;
+	p->r = agent->spare;
+	p->privileged = false;
+	agent->spare = NULL;
+	return true;
+}
+
+/* May sleep, and who is not privileged may be reported for being asked. */
+static int prepare(struct starling_agent *agent, u32 gpu, struct prepared *p)
+{
+	u32 n = gpu == STARLING_GPU_ANY ? STARLING_GPUS_MAX : 1;
+	int err = shares_make(agent, gpu);
+
+	if (err)
+		return err;
+	p->r = kzalloc(struct_size(p->r, tickets, n), GFP_KERNEL_ACCOUNT);
+	if (!p->r)
+		return -ENOMEM;
+	p->r->agent = agent;
+	p->r->ntickets = n;
+	p->privileged = capable(CAP_SYS_RESOURCE);
+	return 0;
+}
+
+/* A spent one is as it was left: in no list, and nobody waits for it. */
+static void request_init(struct starling_request *r, const struct starling_lease_acquire *a,
+			 u64 now)
+{
+	r->id = 0;
+	r->gpu = r->ntickets == 1 ? &starling_gpus[a->gpu] : NULL;
 	INIT_LIST_HEAD(&r->gpu_link);
+	r->asked = false;
+	r->pressed = false;
 	r->state = STARLING_LEASE_WAITING;
 	r->class = a->class ?: STARLING_CLASS_NORMAL;
 	r->cookie = a->cookie;
 	r->memory = a->memory_bytes;
 	r->hold_ns = a->max_hold_ns;
 	r->deadline = a->deadline_ns;
-	return r;
-}
-
-static bool over_limit(struct starling_agent *agent, bool privileged)
-{
-	return nleases >= READ_ONCE(starling_max_leases) ||
-	       (!privileged &&
-		*starling_agent_user_leases(agent) >= READ_ONCE(starling_max_user_leases));
+	r->since = now;
+	r->held_ns = 0;
 }
 
 /* Makes @r one of its agent's and its process's. */
-static struct starling_holder *request_link(struct starling_request *r,
-					    struct starling_holder *spare, u64 now)
+static void request_link(struct starling_request *r)
 {
 	r->serial = ++last_serial;
-	r->since = now;
-	list_add_tail(&r->agent_link, &r->agent->leases);
-	nleases++;
-	++*starling_agent_user_leases(r->agent);
-	return starling_holder_attach(r, spare);
+	hlist_add_head(&r->agent_link, &r->agent->leases);
+	WRITE_ONCE(starling_nleases, starling_nleases + 1);
+	r->agent->user->leases++;
+	starling_holder_attach(r);
 }
 
-static long request_run(struct starling_request *r, struct starling_holder *spare,
-			struct starling_wait *wait, bool try)
+static long request_run(struct prepared *p, struct starling_wait *wait,
+			struct starling_turn *turn)
 {
-	/* May take locks of its own. */
-	bool privileged = capable(CAP_SYS_RESOURCE);
-	struct starling_turn turn;
+	const struct starling_lease_acquire *a = wait->arg;
+	struct starling_request *r = p->r;
 	long ret = -ENODEV;
 
-	starling_turn_begin(&turn);
-	if (r->gpu && r->gpu->index >= starling_ngpus)
-		goto out;
+	if (a->gpu != STARLING_GPU_ANY && a->gpu >= starling_ngpus)
+		goto out_free;
 	ret = -ENOSPC;
-	if (over_limit(r->agent, privileged))
-		goto out;
-	spare = request_link(r, spare, turn.now);
-	trace_starling_lease_request(r->agent->id, r->gpu ? r->gpu->index : STARLING_GPU_ANY,
-				     r->class, r->cookie, r->memory, 0);
-	ret = request_start(r, wait, try, &turn);
+	if (starling_nleases >= READ_ONCE(starling_max_leases) ||
+	    (!p->privileged && over_limit(r->agent)))
+		goto out_free;
+	request_init(r, a, turn->now);
+	request_link(r);
+	trace_starling_lease_request(r->agent->id, a->gpu, r->class, r->cookie, r->memory, 0);
+	ret = request_start(r, wait, a->flags & STARLING_LEASE_TRY, turn);
 	if (ret < 0 && ret != -EIOCBQUEUED)
-		starling_request_end(r, STARLING_END_WAIT, 0, &turn);
-	r = NULL;
-out:
-	starling_turn_end(&turn);
-	starling_holder_free(spare);
-	kfree(r);
+		starling_request_end(r, STARLING_END_WAIT, 0, turn);
+	return ret;
+
+out_free:
+	request_free(r);
 	return ret;
 }
 
@@ -528,8 +612,9 @@ long starling_lease_acquire(struct file *file, struct starling_wait *wait)
 {
 	struct starling_agent *agent = file->private_data;
 	struct starling_lease_acquire *a = wait->arg;
-	struct starling_holder *spare;
-	struct starling_request *r;
+	struct starling_turn turn;
+	struct prepared p;
+	long ret;
 
 	if (!acquire_ok(a))
 		return -EINVAL;
@@ -539,16 +624,17 @@ long starling_lease_acquire(struct file *file, struct starling_wait *wait)
 		return -ECANCELED;
 	wait->cookie = a->cookie;
 	wait->timeout_ns = a->timeout_ns;
-	if (shares_alloc(agent, a->gpu))
-		return -ENOMEM;
-	r = request_alloc(agent, a);
-	spare = starling_holder_alloc();
-	if (!r || !spare) {
-		kfree(r);
-		starling_holder_free(spare);
-		return -ENOMEM;
+	starling_turn_begin(&turn);
+	if (!prepare_at_once(agent, a->gpu, &p)) {
+		starling_turn_end(&turn);
+		ret = prepare(agent, a->gpu, &p);
+		if (ret)
+			return ret;
+		starling_turn_begin(&turn);
 	}
-	return request_run(r, spare, wait, a->flags & STARLING_LEASE_TRY);
+	ret = request_run(&p, wait, &turn);
+	starling_turn_end(&turn);
+	return ret;
 }
 
 static struct starling_request *lease_find(struct starling_agent *agent, u64 id)
@@ -604,7 +690,7 @@ static int lease_park(struct starling_request *r, struct starling_turn *turn)
 	r->since = turn->now;
 	r->asked = false;
 	r->gpu->nparked++;
-	turn->gpus |= BIT(r->gpu->index);
+	turn_gpu(turn, r->gpu);
 	trace_starling_lease_end(r->agent->id, r->id, r->gpu->index, STARLING_END_PARK,
 				 r->held_ns);
 	return 0;
@@ -661,16 +747,19 @@ void starling_lease_unpark_undo(struct file *file, void *arg)
 /* The last descriptor goes, and with it whoever could still come here. */
 void starling_lease_close(struct starling_agent *agent)
 {
-	struct starling_request *r, *next;
+	struct starling_request *r;
 	struct starling_turn turn;
+	struct hlist_node *next;
 	u32 i;
 
 	starling_turn_begin(&turn);
-	list_for_each_entry_safe(r, next, &agent->leases, agent_link)
+	hlist_for_each_entry_safe(r, next, &agent->leases, agent_link)
 		starling_request_end(r, STARLING_END_CLOSE, -ECANCELED, &turn);
 	for (i = 0; i < STARLING_GPUS_MAX; i++) {
 		kfree(agent->shares[i]);
 		agent->shares[i] = NULL;
 	}
+	kfree(agent->spare);
+	agent->spare = NULL;
 	starling_turn_end(&turn);
 }

@@ -10,7 +10,8 @@
 #include "gpu.h"
 
 struct starling_agent;
-struct starling_holder;
+struct pid;
+struct pid_namespace;
 struct starling_wait;
 struct task_struct;
 
@@ -35,6 +36,7 @@ struct starling_ticket {
  * @serial:	place in the agent's list, and age of the object
  * @arrival:	place among those who wait, new for each wait
  * @agent:	not counted: it ends its requests before it goes
+ * @tgid:	process that asked for it; not counted, as it ends with that
  * @gpu:	NULL: waits for any
  * @wait:	who waits for it: to be granted, or parked and to be unparked
  * @starting:	the command that began that has not returned: no @done yet
@@ -53,9 +55,9 @@ struct starling_request {
 	u64 serial;
 	u64 arrival;
 	struct starling_agent *agent;
-	struct list_head agent_link;
-	struct starling_holder *holder;
-	struct list_head holder_link;
+	struct hlist_node agent_link;
+	struct pid *tgid;
+	struct hlist_node tgid_link;
 	struct hlist_node id_link;
 	struct starling_gpu *gpu;
 	struct list_head gpu_link;
@@ -120,15 +122,12 @@ long starling_lease_park(struct file *file, void *arg);
 long starling_agent_leases(struct file *file, void *arg);
 long starling_control_leases(struct file *file, void *arg);
 
+extern unsigned int starling_nleases;
 extern unsigned int starling_max_leases;
 extern unsigned int starling_max_user_leases;
 
 /* holder.c */
-struct starling_holder *starling_holder_alloc(void);
-void starling_holder_free(struct starling_holder *holder);
-struct starling_holder *starling_holder_attach(struct starling_request *r,
-					       struct starling_holder *spare);
-void starling_holder_detach(struct starling_request *r);
+void starling_holder_attach(struct starling_request *r);
 u32 starling_holder_tgid(const struct starling_request *r, struct pid_namespace *ns);
 void starling_holder_exit(struct task_struct *task);
 

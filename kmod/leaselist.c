@@ -61,20 +61,26 @@ static u32 agent_records(struct starling_agent *agent, u64 *after,
 			 struct starling_lease_record *rec, u32 room)
 {
 	struct starling_request *r;
-	u64 now;
-	u32 i, n = 0;
+	u64 now, last = *after;
+	u32 i, n, later = 0;
 
 	spin_lock(&starling_lease_lock);
 	now = ktime_get_ns();
 	for (i = 0; i < starling_ngpus; i++)
 		starling_queue_age(&starling_gpus[i], now);
-	list_for_each_entry(r, &agent->leases, agent_link) {
-		if (r->serial <= *after)
-			continue;
-		if (n == room)
+	hlist_for_each_entry(r, &agent->leases, agent_link) {
+		if (r->serial <= last)
 			break;
-		*after = r->serial;
-		record_fill(r, &rec[n++], now);
+		later++;
+	}
+	n = min(later, room);
+	hlist_for_each_entry(r, &agent->leases, agent_link) {
+		if (!later--)
+			break;
+		if (later < n)
+			record_fill(r, &rec[later], now);
+		if (later + 1 == n)
+			*after = r->serial;
 	}
 	spin_unlock(&starling_lease_lock);
 	return n;

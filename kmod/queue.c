@@ -82,7 +82,11 @@ static void hold_charge(struct starling_request *r, struct starling_share *share
 	r->charged = now;
 }
 
-/* What leases held now have cost so far. As many steps as there are slots. */
+/*
+ * What leases held now have cost so far. As many steps as there are slots. What
+ * is ahead counts only where somebody waits: before one of those is chosen this
+ * is called again.
+ */
 void starling_gpu_settle(struct starling_gpu *gpu, u64 now)
 {
 	struct starling_share *share;
@@ -94,6 +98,8 @@ void starling_gpu_settle(struct starling_gpu *gpu, u64 now)
 		hold_charge(r, share, now);
 		share->ahead = 0;
 	}
+	if (!gpu->waiting[0])
+		return;
 	list_for_each_entry(r, &gpu->held, gpu_link) {
 		share = r->agent->shares[gpu->index];
 		held = now - r->since;
@@ -105,19 +111,21 @@ void starling_gpu_settle(struct starling_gpu *gpu, u64 now)
 }
 
 /*
- * The least virtual time of those there are. A share that has no lease now
- * has nothing ahead, and comes before or is itself the first of its level.
+ * Brings @vmin up to the least virtual time of those there are. A share that has
+ * no lease now has nothing ahead, and comes before or is itself the first of its
+ * level.
  */
-static u64 gpu_least(struct starling_gpu *gpu)
+static void gpu_least(struct starling_gpu *gpu)
 {
-	struct starling_entry *e = starling_order_first(&gpu->starved);
 	struct starling_request *r;
+	struct starling_entry *e;
 	u64 least = U64_MAX;
 	u32 level;
 
+	e = starling_order_first(&gpu->starved);
 	if (e)
 		least = ticket_of(e)->share->vtime;
-	for (level = 1; level < STARLING_NLEVELS; level++) {
+	for (level = 1; gpu->waiting[0] && level < STARLING_NLEVELS; level++) {
 		e = starling_order_first(&gpu->levels[level]);
 		if (e)
 			least = min(least, level_of(e)->share->vtime);
@@ -126,39 +134,48 @@ static u64 gpu_least(struct starling_gpu *gpu)
 		least = min(least, r->agent->shares[gpu->index]->vtime);
 	if (least != U64_MAX)
 		gpu->vmin = max(gpu->vmin, least);
-	return gpu->vmin;
 }
 
-/* Before a request of @share comes. */
+/* Before a request of @share comes, or a lease without having waited. */
 void starling_share_come(struct starling_share *share, u64 now)
 {
+	struct starling_gpu *gpu = share->gpu;
+
 	if (share->here++)
 		return;
-	starling_gpu_settle(share->gpu, now);
-	share->vtime = max(share->vtime, gpu_least(share->gpu));
-}
-
-/* Before a request or a held lease of @share goes. */
-void starling_share_go(struct starling_share *share, u64 now)
-{
-	if (share->here == 1) {
-		starling_gpu_settle(share->gpu, now);
-		gpu_least(share->gpu);
+	if (gpu->nheld || gpu->waiting[0]) {
+		starling_gpu_settle(gpu, now);
+		gpu_least(gpu);
 	}
-	share->here--;
+	share->vtime = max(share->vtime, gpu->vmin);
 }
 
-/* @r has just left the queue: its share was here all the time. */
+/* Before a request or a held lease of @share goes, with all of its time charged. */
+static void share_go(struct starling_share *share, u64 now)
+{
+	struct starling_gpu *gpu = share->gpu;
+
+	if (--share->here)
+		return;
+	if (gpu->nheld + gpu->waiting[0] == 1) {
+		gpu->vmin = max(gpu->vmin, share->vtime);
+		return;
+	}
+	starling_gpu_settle(gpu, now);
+	gpu_least(gpu);
+}
+
+/* The caller has seen to it that its share is here. */
 void starling_hold_start(struct starling_request *r, u64 now)
 {
 	struct starling_gpu *gpu = r->gpu;
 
-	r->agent->shares[gpu->index]->here++;
 	r->charged = now;
 	r->since = now;
 	list_add_tail(&r->gpu_link, &gpu->held);
 	gpu->nheld++;
-	starling_gpu_settle(gpu, now);
+	if (gpu->waiting[0])
+		starling_gpu_settle(gpu, now);
 }
 
 void starling_hold_stop(struct starling_request *r, u64 now)
@@ -168,13 +185,15 @@ void starling_hold_stop(struct starling_request *r, u64 now)
 	u64 held = now - r->since;
 
 	hold_charge(r, share, now);
-	starling_share_go(share, now);
+	share_go(share, now);
 	list_del_init(&r->gpu_link);
 	gpu->nheld--;
 	gpu->hold_ns += held;
 	gpu->mean_hold = gpu->mean_hold - gpu->mean_hold / 8 + held / 8;
 	r->held_ns += held;
 	share->ahead = 0;
+	if (!gpu->waiting[0])
+		return;
 	share_place_all(share);
 	starling_gpu_settle(gpu, now);
 }
@@ -249,7 +268,7 @@ void starling_ticket_del(struct starling_ticket *t, u64 now)
 {
 	struct starling_gpu *gpu = t->share->gpu;
 
-	starling_share_go(t->share, now);
+	share_go(t->share, now);
 	gpu->waiting[0]--;
 	gpu->waiting[t->request->class]--;
 	ticket_unplace(t);

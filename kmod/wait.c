@@ -119,9 +119,13 @@ static long sleep_interruptible(struct sleeper *s)
 
 long starling_wait_ioctl(starling_start_t start, struct file *file, void *arg)
 {
-	struct sleeper s = { .wait = { .arg = arg, .done = sleeper_done } };
+	/* What waits sets the rest of it. */
+	struct sleeper s __uninitialized;
 	long ret;
 
+	s.wait.arg = arg;
+	s.wait.done = sleeper_done;
+	s.ended = false;
 	init_waitqueue_head(&s.queue);
 	ret = start(file, &s.wait);
 	if (ret != -EIOCBQUEUED)
