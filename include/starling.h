@@ -184,6 +184,21 @@ int starling_telemetry_agent(const struct starling_telemetry *t,
 /* -ESRCH: no member, or one without a slot. */
 int starling_telemetry_task(const struct starling_telemetry *t, pid_t tid,
 			    struct starling_task_record *rec);
+/*
+ * For those who look often: where a member's record is for as long as it is a
+ * member, and what it has had of the CPUs. -ESRCH from the second: the slot is
+ * not, or no more, that task's; a later one of the same id has another @start_ns.
+ */
+struct starling_cpu_record {
+	uint64_t start_ns;
+	uint64_t run_ns;
+	uint64_t wait_ns;
+	uint64_t nvcsw;
+	uint64_t nivcsw;
+};
+int starling_telemetry_slot(const struct starling_telemetry *t, pid_t tid);
+int starling_telemetry_cpu(const struct starling_telemetry *t, int slot, pid_t tid,
+			   struct starling_cpu_record *cpu);
 /* As many as @n; returns how many there were. */
 ssize_t starling_telemetry_tasks(const struct starling_telemetry *t,
 				 struct starling_task_record *rec, size_t n);

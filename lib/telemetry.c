@@ -78,18 +78,42 @@ STARLING_API void starling_telemetry_close(struct starling_telemetry *t)
 	free(t);
 }
 
+/* Pages are written while they are read: word by word, each of them whole. */
+typedef uint64_t __attribute__((may_alias)) word;
+
+static void copy_words(void *to, const void *from, size_t size)
+{
+	const word *source = from;
+	word *dest = to;
+
+	for (size_t i = 0; i < size / sizeof(word); i++)
+		dest[i] = __atomic_load_n(&source[i], __ATOMIC_RELAXED);
+}
+
+/* False: it is being written. */
+static bool read_begin(const uint32_t *seq, uint32_t *before)
+{
+	*before = __atomic_load_n(seq, __ATOMIC_ACQUIRE);
+	return !(*before & 1);
+}
+
+/* True: what was read since is whole. */
+static bool read_end(const uint32_t *seq, uint32_t before)
+{
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return __atomic_load_n(seq, __ATOMIC_RELAXED) == before;
+}
+
 /* -EAGAIN: written all the time, which is not to be expected. */
 static int copy_whole(const uint32_t *seq, const void *from, void *to, size_t size)
 {
 	uint32_t before;
 
 	for (int i = 0; i < TRIES; i++) {
-		before = __atomic_load_n(seq, __ATOMIC_ACQUIRE);
-		if (before & 1)
+		if (!read_begin(seq, &before))
 			continue;
-		memcpy(to, from, size);
-		__atomic_thread_fence(__ATOMIC_ACQUIRE);
-		if (__atomic_load_n(seq, __ATOMIC_RELAXED) == before)
+		copy_words(to, from, size);
+		if (read_end(seq, before))
 			return 0;
 	}
 	return -EAGAIN;
@@ -109,26 +133,61 @@ STARLING_API int starling_telemetry_agent(const struct starling_telemetry *t,
 	return copy_whole(&t->page->agent_seq, &t->page->agent, rec, sizeof(*rec));
 }
 
+static uint32_t slot_tid(const struct starling_slot *slot)
+{
+	return __atomic_load_n(&slot->task.tid, __ATOMIC_RELAXED);
+}
+
+STARLING_API int starling_telemetry_slot(const struct starling_telemetry *t, pid_t tid)
+{
+	if (!t)
+		return -ENODEV;
+	for (uint32_t i = 0; tid && i < t->page->nslots; i++)
+		if (slot_tid(slot_at(t->page, i)) == (uint32_t)tid)
+			return i;
+	return -ESRCH;
+}
+
+STARLING_API int starling_telemetry_cpu(const struct starling_telemetry *t, int slot, pid_t tid,
+					struct starling_cpu_record *cpu)
+{
+	const struct starling_slot *s;
+	uint32_t before, found;
+
+	if (!t)
+		return -ENODEV;
+	if (slot < 0 || (uint32_t)slot >= t->page->nslots || !tid)
+		return -ESRCH;
+	s = slot_at(t->page, slot);
+	for (int i = 0; i < TRIES; i++) {
+		if (!read_begin(&s->seq, &before))
+			continue;
+		found = slot_tid(s);
+		cpu->start_ns = __atomic_load_n(&s->task.start_ns, __ATOMIC_RELAXED);
+		cpu->run_ns = __atomic_load_n(&s->task.run_ns, __ATOMIC_RELAXED);
+		cpu->wait_ns = __atomic_load_n(&s->task.wait_ns, __ATOMIC_RELAXED);
+		cpu->nvcsw = __atomic_load_n(&s->task.nvcsw, __ATOMIC_RELAXED);
+		cpu->nivcsw = __atomic_load_n(&s->task.nivcsw, __ATOMIC_RELAXED);
+		if (read_end(&s->seq, before))
+			return found == (uint32_t)tid ? 0 : -ESRCH;
+	}
+	return -EAGAIN;
+}
+
 STARLING_API int starling_telemetry_task(const struct starling_telemetry *t, pid_t tid,
 					 struct starling_task_record *rec)
 {
 	const struct starling_slot *slot;
-	int err;
+	int i = starling_telemetry_slot(t, tid), err;
 
-	if (!t)
-		return -ENODEV;
-	for (uint32_t i = 0; i < t->page->nslots; i++) {
-		slot = slot_at(t->page, i);
-		if (__atomic_load_n(&slot->task.tid, __ATOMIC_RELAXED) != (uint32_t)tid)
-			continue;
-		err = copy_whole(&slot->seq, &slot->task, rec, sizeof(*rec));
-		if (err)
-			return err;
-		/* The slot may have changed hands since. */
-		if (rec->tid == (uint32_t)tid && tid)
-			return 0;
-	}
-	return -ESRCH;
+	if (i < 0)
+		return i;
+	slot = slot_at(t->page, i);
+	err = copy_whole(&slot->seq, &slot->task, rec, sizeof(*rec));
+	if (err)
+		return err;
+	/* The slot may have changed hands since. */
+	return rec->tid == (uint32_t)tid ? 0 : -ESRCH;
 }
 
 STARLING_API ssize_t starling_telemetry_tasks(const struct starling_telemetry *t,
@@ -142,7 +201,7 @@ STARLING_API ssize_t starling_telemetry_tasks(const struct starling_telemetry *t
 		return -ENODEV;
 	for (uint32_t i = 0; i < t->page->nslots && have < n; i++) {
 		slot = slot_at(t->page, i);
-		if (!__atomic_load_n(&slot->task.tid, __ATOMIC_RELAXED))
+		if (!slot_tid(slot))
 			continue;
 		err = copy_whole(&slot->seq, &slot->task, &rec[have], sizeof(*rec));
 		if (err)

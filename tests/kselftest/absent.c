@@ -52,6 +52,8 @@ TEST(every_call)
 	CHECK(!t);
 	EQ(starling_telemetry_agent(t, &sum), -ENODEV);
 	EQ(starling_telemetry_task(t, 0, &rec), -ENODEV);
+	EQ(starling_telemetry_slot(t, 0), -ENODEV);
+	EQ(starling_telemetry_cpu(t, 0, 0, NULL), -ENODEV);
 	EQ(starling_telemetry_tasks(t, &rec, 1), -ENODEV);
 	starling_telemetry_close(t);
 	EQ(starling_lease_acquire(a, NULL, &l), -ENODEV);

@@ -128,6 +128,57 @@ TEST(telemetry)
 	starling_telemetry_close(t);
 }
 
+/* What a slot has lies between two reads of the whole record around it. */
+static void check_slot(const struct starling_telemetry *t, int slot, pid_t tid)
+{
+	struct starling_task_record before, after;
+	struct starling_cpu_record cpu;
+
+	EQ(starling_telemetry_task(t, tid, &before), 0);
+	EQ(starling_telemetry_cpu(t, slot, tid, &cpu), 0);
+	EQ(starling_telemetry_task(t, tid, &after), 0);
+	EQ(cpu.start_ns, before.start_ns);
+	CHECK(cpu.run_ns >= before.run_ns && cpu.run_ns <= after.run_ns);
+	CHECK(cpu.wait_ns >= before.wait_ns && cpu.wait_ns <= after.wait_ns);
+	CHECK(cpu.nvcsw >= before.nvcsw && cpu.nvcsw <= after.nvcsw);
+	CHECK(cpu.nivcsw >= before.nivcsw && cpu.nivcsw <= after.nivcsw);
+}
+
+TEST(telemetry_slots)
+{
+	struct starling_cpu_record cpu;
+	struct starling_telemetry *t;
+	struct starling_agent *a;
+	int mine, other;
+	struct child c;
+
+	EQ(starling_agent_from_fd(agent("slots"), &a), 0);
+	EQ(starling_agent_join(a, 0, 0), 0);
+	child_start(&c, NULL);
+	EQ(starling_telemetry_open(a, &t), 0);
+	mine = starling_telemetry_slot(t, getpid());
+	other = starling_telemetry_slot(t, c.pid);
+	CHECK(mine >= 0 && other >= 0 && mine != other);
+	/* The child waits for us: it has been switched away from by itself. */
+	do
+		EQ(starling_telemetry_cpu(t, other, c.pid, &cpu), 0);
+	while (!cpu.nvcsw || !cpu.run_ns);
+	check_slot(t, mine, getpid());
+	check_slot(t, other, c.pid);
+	EQ(starling_telemetry_cpu(t, mine, c.pid, &cpu), -ESRCH);
+	EQ(starling_telemetry_cpu(t, mine, 0, &cpu), -ESRCH);
+	EQ(starling_telemetry_cpu(t, -ESRCH, c.pid, &cpu), -ESRCH);
+	EQ(starling_telemetry_cpu(t, 1 << 20, c.pid, &cpu), -ESRCH);
+	EQ(starling_telemetry_slot(t, 0), -ESRCH);
+	EQ(starling_telemetry_slot(t, 1), -ESRCH);
+	EQ(child_end(&c), 0);
+	EQ(starling_telemetry_slot(t, c.pid), -ESRCH);
+	EQ(starling_telemetry_cpu(t, other, c.pid, &cpu), -ESRCH);
+	EQ(starling_telemetry_cpu(t, other, 0, &cpu), -ESRCH);
+	starling_telemetry_close(t);
+	starling_agent_close(a);
+}
+
 /* A record from memory against the same by reading /proc: told, not judged. */
 TEST(cost)
 {
