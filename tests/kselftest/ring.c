@@ -126,11 +126,14 @@ static int reap_one(struct ring *r, struct io_uring_cqe *cqe)
 
 int ring_wait(struct ring *r, struct io_uring_cqe *cqe, int ms)
 {
-	double until = seconds() + ms / 1000.0;
+	double until;
 	int err;
 
 	if (r->queued)
 		GE(ring_submit(r), 0);
+	if (reap_one(r, cqe))
+		return 1;
+	until = seconds() + ms / 1000.0;
 	while (!reap_one(r, cqe)) {
 		err = enter(r, 0, 1, IORING_ENTER_GETEVENTS, ms);
 		if (err < 0 && err != -ETIME && err != -EINTR)
