@@ -73,8 +73,8 @@ static noinline long read_other(const struct starling_command *c, const void __u
 	return err;
 }
 
-/* A checked copy into @arg, which has room for STARLING_ARG_MAX bytes. */
-long starling_command_read(const struct starling_command *c, const void __user *user, void *arg)
+static __always_inline long command_read(const struct starling_command *c,
+					 const void __user *user, void *arg)
 {
 	struct starling_head *head = arg;
 	long err = words_in(arg, user, c->size);
@@ -86,9 +86,8 @@ long starling_command_read(const struct starling_command *c, const void __user *
 	return err;
 }
 
-/* What the caller is told: @ret, unless it cannot be given what it asked for. */
-long starling_command_write(const struct starling_command *c, struct file *file,
-			    void __user *user, void *arg, long ret)
+static __always_inline long command_write(const struct starling_command *c, struct file *file,
+					  void __user *user, void *arg, long ret)
 {
 	const struct starling_head *head = arg;
 	u32 at = c->out_at, size = head->size;
@@ -107,6 +106,19 @@ long starling_command_write(const struct starling_command *c, struct file *file,
 	return -EFAULT;
 }
 
+/* A checked copy into @arg, which has room for STARLING_ARG_MAX bytes. */
+long starling_command_read(const struct starling_command *c, const void __user *user, void *arg)
+{
+	return command_read(c, user, arg);
+}
+
+/* What the caller is told: @ret, unless it cannot be given what it asked for. */
+long starling_command_write(const struct starling_command *c, struct file *file,
+			    void __user *user, void *arg, long ret)
+{
+	return command_write(c, file, user, arg, ret);
+}
+
 long starling_command_do(const struct starling_command *c, struct file *file,
 			 void __user *user)
 {
@@ -115,14 +127,14 @@ long starling_command_do(const struct starling_command *c, struct file *file,
 
 	if (!c)
 		return -ENOTTY;
-	ret = starling_command_read(c, user, arg);
+	ret = command_read(c, user, arg);
 	if (ret)
 		return ret;
 	if (c->start)
 		ret = starling_wait_ioctl(c->start, file, arg);
 	else
 		ret = c->fn(file, arg);
-	return c->out ? starling_command_write(c, file, user, arg, ret) : ret;
+	return command_write(c, file, user, arg, ret);
 }
 
 /* One record into an array whose owner may know a longer or a shorter one. */

@@ -39,7 +39,6 @@ void starling_gpus_init(work_func_t timer)
 		gpu->rules = built_in;
 		gpu->mean_hold = built_in.hold_ns;
 		gpu->armed = U64_MAX;
-		INIT_LIST_HEAD(&gpu->held);
 		gpu->starved = RB_ROOT_CACHED;
 		gpu->aging = RB_ROOT_CACHED;
 		for (level = 0; level < STARLING_NLEVELS; level++)

@@ -4,6 +4,7 @@
 #define STARLING_GPU_H
 
 #include <linux/list.h>
+#include <linux/minmax.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 #include <uapi/linux/starling.h>
@@ -39,7 +40,7 @@ struct starling_rules {
 
 /**
  * struct starling_gpu - a GPU; all under starling_lease_lock
- * @held:	leases held, oldest grant first; @nheld of them
+ * @held:	leases held, oldest grant last; @nheld of them
  * @nparked:	leases parked
  * @used:	memory of leases held and parked
  * @waiting:	requests by class as asked for; [0]: all
@@ -55,7 +56,7 @@ struct starling_gpu {
 	u32 index;
 	struct starling_rules rules;
 
-	struct list_head held;
+	struct hlist_head held;
 	u32 nheld;
 	u32 nparked;
 	u64 used;
@@ -145,14 +146,25 @@ void starling_lease_policy_end(void);
 /* queue.c */
 struct starling_share *starling_share_alloc(struct starling_agent *agent,
 					    struct starling_gpu *gpu, gfp_t gfp);
-void starling_share_come(struct starling_share *share, u64 now);
 void starling_gpu_settle(struct starling_gpu *gpu, u64 now);
-void starling_hold_start(struct starling_request *r, u64 now);
+void starling_gpu_least(struct starling_gpu *gpu, u64 now);
 void starling_hold_stop(struct starling_request *r, u64 now);
 void starling_ticket_add(struct starling_ticket *t, u64 now);
 void starling_ticket_del(struct starling_ticket *t, u64 now);
 void starling_queue_age(struct starling_gpu *gpu, u64 now);
 u32 starling_queue_best(struct starling_gpu *gpu);
 struct starling_request *starling_queue_first(struct starling_gpu *gpu, u64 now);
+
+/* Before a request of @share comes, or a lease without having waited. */
+static inline void starling_share_come(struct starling_share *share, u64 now)
+{
+	struct starling_gpu *gpu = share->gpu;
+
+	if (share->here++)
+		return;
+	if (gpu->nheld || gpu->waiting[0])
+		starling_gpu_least(gpu, now);
+	share->vtime = max(share->vtime, gpu->vmin);
+}
 
 #endif

@@ -34,17 +34,8 @@ static u64 last_serial;
 
 static void gpu_next(struct starling_gpu *gpu, struct starling_turn *turn);
 
-void starling_turn_begin(struct starling_turn *turn) __acquires(&starling_lease_lock)
+static noinline void turn_next(struct starling_turn *turn)
 {
-	turn->gpus = 0;
-	INIT_LIST_HEAD(&turn->ended);
-	spin_lock(&starling_lease_lock);
-	turn->now = ktime_get_ns();
-}
-
-void starling_turn_end(struct starling_turn *turn) __releases(&starling_lease_lock)
-{
-	struct starling_wait *wait, *next;
 	u32 i;
 
 	while (turn->gpus) {
@@ -52,8 +43,15 @@ void starling_turn_end(struct starling_turn *turn) __releases(&starling_lease_lo
 		turn->gpus &= ~BIT(i);
 		gpu_next(&starling_gpus[i], turn);
 	}
-	if (starling_ngpus > 1)
-		starling_gpus_trim();
+	starling_gpus_trim();
+}
+
+void starling_turn_end(struct starling_turn *turn) __releases(&starling_lease_lock)
+{
+	struct starling_wait *wait, *next;
+
+	if (turn->gpus || starling_ngpus > 1)
+		turn_next(turn);
 	spin_unlock(&starling_lease_lock);
 	/* The structure may go with its call. */
 	list_for_each_entry_safe(wait, next, &turn->ended, link)
@@ -90,7 +88,7 @@ static void gpu_forgive(struct starling_gpu *gpu, u64 now)
 {
 	struct starling_request *r;
 
-	list_for_each_entry(r, &gpu->held, gpu_link)
+	hlist_for_each_entry(r, &gpu->held, held_link)
 		if (r->asked && now >= r->end)
 			r->asked = false;
 }
@@ -129,7 +127,7 @@ static bool request_queue(struct starling_request *r, struct starling_turn *turn
 		if (waits_for(r, &starling_gpus[i]))
 			queued |= request_queue_on(r, &starling_gpus[i], turn);
 	if (queued)
-		list_add_tail(&r->gpu_link, &waiters);
+		list_add_tail(&r->wait_link, &waiters);
 	return queued;
 }
 
@@ -143,7 +141,7 @@ static void request_unqueue(struct starling_request *r, struct starling_turn *tu
 			turn->gpus |= BIT(t->share->gpu->index);
 			starling_ticket_del(t, turn->now);
 		}
-	list_del_init(&r->gpu_link);
+	list_del_init(&r->wait_link);
 }
 
 /* An agent that comes back all the time finds one that need not be allocated. */
@@ -189,7 +187,7 @@ void starling_request_end(struct starling_request *r, enum starling_lease_end ho
 	request_free(r);
 }
 
-static void tell(struct starling_request *r, u32 type, u64 value)
+static inline void tell(struct starling_request *r, u32 type, u64 value)
 {
 	if (!(READ_ONCE(r->agent->events.mask) & BIT(type)))
 		return;
@@ -290,16 +288,16 @@ static u64 ask_at(const struct starling_request *r)
 	return r->end > notice ? r->end - notice : 0;
 }
 
-/* The first whose time is over; NULL: none, or nobody waits. */
+/* The oldest grant whose time is over; NULL: none, or nobody waits. */
 static struct starling_request *gpu_overdue(struct starling_gpu *gpu, u64 now)
 {
-	struct starling_request *r;
+	struct starling_request *r, *oldest = NULL;
 
 	if (gpu->waiting[0])
-		list_for_each_entry(r, &gpu->held, gpu_link)
+		hlist_for_each_entry(r, &gpu->held, held_link)
 			if (r->asked && now >= r->end)
-				return r;
-	return NULL;
+				oldest = r;
+	return oldest;
 }
 
 /* Asks whom it is time to ask, and sets the timer to what is due next. */
@@ -310,7 +308,7 @@ static void gpu_ask(struct starling_gpu *gpu, u64 now)
 
 	if (!gpu->waiting[0])
 		return;
-	list_for_each_entry(r, &gpu->held, gpu_link) {
+	hlist_for_each_entry(r, &gpu->held, held_link) {
 		if (!r->asked && now >= ask_at(r))
 			request_ask(r, now);
 		due = min(due, r->asked ? r->end : ask_at(r));
@@ -322,7 +320,7 @@ static void gpu_ask(struct starling_gpu *gpu, u64 now)
 }
 
 /* One is taken back at a time: nobody may be waiting after that. */
-static noinline void gpu_next(struct starling_gpu *gpu, struct starling_turn *turn)
+static void gpu_next(struct starling_gpu *gpu, struct starling_turn *turn)
 {
 	struct starling_request *r;
 
@@ -365,7 +363,7 @@ void starling_leases_ruled(u32 index, struct starling_turn *turn)
 	struct starling_ticket *t;
 	u32 queued;
 
-	list_for_each_entry_safe(r, next, &waiters, gpu_link) {
+	list_for_each_entry_safe(r, next, &waiters, wait_link) {
 		if (!waits_for(r, gpu))
 			continue;
 		t = ticket_for(r, index);
@@ -440,14 +438,12 @@ static bool request_start_free(struct starling_request *r, struct starling_wait 
 }
 
 /* @r is queued and perhaps granted at once, else @wait stays. */
-static long request_start(struct starling_request *r, struct starling_wait *wait, bool try,
-			  struct starling_turn *turn)
+static noinline long request_start_queued(struct starling_request *r, struct starling_wait *wait,
+					  bool try, struct starling_turn *turn)
 {
 	struct starling_gpu *gpu;
 	u32 tried = 0;
 
-	if (request_start_free(r, wait, turn))
-		return 0;
 	if (!request_queue(r, turn))
 		return -EINVAL;
 	r->wait = wait;
@@ -467,6 +463,14 @@ static long request_start(struct starling_request *r, struct starling_wait *wait
 	wait->cancel = lease_wait_cancel;
 	starling_wait_add(r->agent, wait);
 	return -EIOCBQUEUED;
+}
+
+static long request_start(struct starling_request *r, struct starling_wait *wait, bool try,
+			  struct starling_turn *turn)
+{
+	if (request_start_free(r, wait, turn))
+		return 0;
+	return request_start_queued(r, wait, try, turn);
 }
 
 static bool acquire_ok(const struct starling_lease_acquire *a)
@@ -553,7 +557,7 @@ static void request_init(struct starling_request *r, const struct starling_lease
 {
 	r->id = 0;
 	r->gpu = r->ntickets == 1 ? &starling_gpus[a->gpu] : NULL;
-	INIT_LIST_HEAD(&r->gpu_link);
+	INIT_LIST_HEAD(&r->wait_link);
 	r->asked = false;
 	r->pressed = false;
 	r->state = STARLING_LEASE_WAITING;

@@ -4,6 +4,7 @@
 #define STARLING_LEASE_H
 
 #include <linux/hashtable.h>
+#include <linux/ktime.h>
 #include <linux/list.h>
 #include <uapi/linux/starling.h>
 
@@ -38,6 +39,8 @@ struct starling_ticket {
  * @agent:	not counted: it ends its requests before it goes
  * @tgid:	process that asked for it; not counted, as it ends with that
  * @gpu:	NULL: waits for any
+ * @wait_link:	WAITING or with a @wait: among all of those
+ * @held_link:	HELD: in the @held of @gpu
  * @wait:	who waits for it: to be granted, or parked and to be unparked
  * @starting:	the command that began that has not returned: no @done yet
  * @dead:	out of all lists; whoever took the wait off its agent frees it
@@ -60,7 +63,8 @@ struct starling_request {
 	struct hlist_node tgid_link;
 	struct hlist_node id_link;
 	struct starling_gpu *gpu;
-	struct list_head gpu_link;
+	struct list_head wait_link;
+	struct hlist_node held_link;
 	struct starling_wait *wait;
 	bool starting;
 	bool dead;
@@ -80,6 +84,19 @@ struct starling_request {
 	u32 ntickets;
 	struct starling_ticket tickets[];
 };
+
+/* Whoever calls this has seen to it that its share is here. */
+static inline void starling_hold_start(struct starling_request *r, u64 now)
+{
+	struct starling_gpu *gpu = r->gpu;
+
+	r->charged = now;
+	r->since = now;
+	hlist_add_head(&r->held_link, &gpu->held);
+	gpu->nheld++;
+	if (gpu->waiting[0])
+		starling_gpu_settle(gpu, now);
+}
 
 /* How a lease ended, for tracing. */
 enum starling_lease_end {
@@ -103,7 +120,15 @@ struct starling_turn {
 	struct list_head ended;
 };
 
-void starling_turn_begin(struct starling_turn *turn);
+static inline void starling_turn_begin(struct starling_turn *turn)
+	__acquires(&starling_lease_lock)
+{
+	turn->gpus = 0;
+	INIT_LIST_HEAD(&turn->ended);
+	spin_lock(&starling_lease_lock);
+	turn->now = ktime_get_ns();
+}
+
 void starling_turn_end(struct starling_turn *turn);
 
 void starling_leases_init(void);

@@ -45,7 +45,11 @@ struct starling_share *starling_share_alloc(struct starling_agent *agent,
 /* @ns of the GPU as this share's agent pays for it. */
 static u64 by_weight(const struct starling_share *share, u64 ns)
 {
-	return div_u64(ns * STARLING_WEIGHT_DEFAULT, READ_ONCE(share->agent->rec.weight));
+	u32 weight = READ_ONCE(share->agent->rec.weight);
+
+	if (weight == STARLING_WEIGHT_DEFAULT)
+		return ns;
+	return div_u64(ns * STARLING_WEIGHT_DEFAULT, weight);
 }
 
 /* Its place among the shares of @level, by what waits there now. */
@@ -93,20 +97,20 @@ void starling_gpu_settle(struct starling_gpu *gpu, u64 now)
 	struct starling_request *r;
 	u64 held;
 
-	list_for_each_entry(r, &gpu->held, gpu_link) {
+	hlist_for_each_entry(r, &gpu->held, held_link) {
 		share = r->agent->shares[gpu->index];
 		hold_charge(r, share, now);
 		share->ahead = 0;
 	}
 	if (!gpu->waiting[0])
 		return;
-	list_for_each_entry(r, &gpu->held, gpu_link) {
+	hlist_for_each_entry(r, &gpu->held, held_link) {
 		share = r->agent->shares[gpu->index];
 		held = now - r->since;
 		if (held < gpu->mean_hold)
 			share->ahead += by_weight(share, gpu->mean_hold - held);
 	}
-	list_for_each_entry(r, &gpu->held, gpu_link)
+	hlist_for_each_entry(r, &gpu->held, held_link)
 		share_place_all(r->agent->shares[gpu->index]);
 }
 
@@ -115,39 +119,25 @@ void starling_gpu_settle(struct starling_gpu *gpu, u64 now)
  * no lease now has nothing ahead, and comes before or is itself the first of its
  * level.
  */
-static void gpu_least(struct starling_gpu *gpu)
+void starling_gpu_least(struct starling_gpu *gpu, u64 now)
 {
+	struct starling_entry *e = starling_order_first(&gpu->starved);
 	struct starling_request *r;
-	struct starling_entry *e;
 	u64 least = U64_MAX;
 	u32 level;
 
-	e = starling_order_first(&gpu->starved);
+	starling_gpu_settle(gpu, now);
 	if (e)
 		least = ticket_of(e)->share->vtime;
-	for (level = 1; gpu->waiting[0] && level < STARLING_NLEVELS; level++) {
+	for (level = 1; level < STARLING_NLEVELS; level++) {
 		e = starling_order_first(&gpu->levels[level]);
 		if (e)
 			least = min(least, level_of(e)->share->vtime);
 	}
-	list_for_each_entry(r, &gpu->held, gpu_link)
+	hlist_for_each_entry(r, &gpu->held, held_link)
 		least = min(least, r->agent->shares[gpu->index]->vtime);
 	if (least != U64_MAX)
 		gpu->vmin = max(gpu->vmin, least);
-}
-
-/* Before a request of @share comes, or a lease without having waited. */
-void starling_share_come(struct starling_share *share, u64 now)
-{
-	struct starling_gpu *gpu = share->gpu;
-
-	if (share->here++)
-		return;
-	if (gpu->nheld || gpu->waiting[0]) {
-		starling_gpu_settle(gpu, now);
-		gpu_least(gpu);
-	}
-	share->vtime = max(share->vtime, gpu->vmin);
 }
 
 /* Before a request or a held lease of @share goes, with all of its time charged. */
@@ -161,21 +151,7 @@ static void share_go(struct starling_share *share, u64 now)
 		gpu->vmin = max(gpu->vmin, share->vtime);
 		return;
 	}
-	starling_gpu_settle(gpu, now);
-	gpu_least(gpu);
-}
-
-/* The caller has seen to it that its share is here. */
-void starling_hold_start(struct starling_request *r, u64 now)
-{
-	struct starling_gpu *gpu = r->gpu;
-
-	r->charged = now;
-	r->since = now;
-	list_add_tail(&r->gpu_link, &gpu->held);
-	gpu->nheld++;
-	if (gpu->waiting[0])
-		starling_gpu_settle(gpu, now);
+	starling_gpu_least(gpu, now);
 }
 
 void starling_hold_stop(struct starling_request *r, u64 now)
@@ -186,7 +162,7 @@ void starling_hold_stop(struct starling_request *r, u64 now)
 
 	hold_charge(r, share, now);
 	share_go(share, now);
-	list_del_init(&r->gpu_link);
+	hlist_del(&r->held_link);
 	gpu->nheld--;
 	gpu->hold_ns += held;
 	gpu->mean_hold = gpu->mean_hold - gpu->mean_hold / 8 + held / 8;
