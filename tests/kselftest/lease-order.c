@@ -54,7 +54,9 @@ TEST(deadline_goes_first)
 /* Who has had less, by weight, goes first, whoever came first. */
 TEST(less_held_goes_first)
 {
-	int dev = controller(), fd[3] = { weighted("a", 100), weighted("b", 9000), agent("c") };
+	/* What they all wait for counts little for the third, however long it takes. */
+	int dev = controller();
+	int fd[3] = { weighted("a", 100), weighted("b", 9000), weighted("c", 10000) };
 	struct waiter w[3] = { { .fd = fd[0] }, { .fd = fd[1] }, { .fd = fd[2] } }, keep;
 	uint64_t id;
 
@@ -73,7 +75,7 @@ TEST(less_held_goes_first)
 	sleep_ms(30);
 	EQ(park(fd[1], w[1].a.out_lease), 0);
 	EQ(wait_end(&keep), 0);
-	/* 30 ms count for 30 and 0.3 ms now, and for less than 30 if they were longer. */
+	/* 30 ms count for 30 and 0.3 ms now. */
 	for (int i = 0; i < 2; i++)
 		wait_start(&w[i]);
 	EQ(release(fd[2], keep.a.out_lease), 0);
@@ -143,7 +145,7 @@ TEST(aging)
 	       turns);
 	/* Two classes, then it has had less than the other, and one hold. */
 	GE(batch.a.out_waited_ns, 200 * MS);
-	GE(5000 * MS, batch.a.out_waited_ns);
+	GE(600 * MS, batch.a.out_waited_ns);
 	EQ(list_leases(batch.fd, &rec, 1), 1);
 	EQ(rec.state, STARLING_LEASE_HELD);
 	EQ(rec.class, STARLING_CLASS_BATCH);
