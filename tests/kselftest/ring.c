@@ -112,7 +112,7 @@ int ring_submit(struct ring *r)
 	return n ? enter(r, n, 0, flags, 0) : 0;
 }
 
-static int reap_one(struct ring *r, struct io_uring_cqe *cqe)
+int ring_reap(struct ring *r, struct io_uring_cqe *cqe)
 {
 	unsigned int *head = field(r, r->p.cq_off.head);
 	const struct io_uring_cqe *cqes = (void *)(r->rings + r->p.cq_off.cqes);
@@ -126,19 +126,16 @@ static int reap_one(struct ring *r, struct io_uring_cqe *cqe)
 
 int ring_wait(struct ring *r, struct io_uring_cqe *cqe, int ms)
 {
-	double until;
+	double until = seconds() + ms / 1000.0;
 	int err;
 
 	if (r->queued)
 		GE(ring_submit(r), 0);
-	if (reap_one(r, cqe))
-		return 1;
-	until = seconds() + ms / 1000.0;
-	while (!reap_one(r, cqe)) {
+	while (!ring_reap(r, cqe)) {
 		err = enter(r, 0, 1, IORING_ENTER_GETEVENTS, ms);
 		if (err < 0 && err != -ETIME && err != -EINTR)
 			FAIL("io_uring_enter: %s", strerror(-err));
-		if (reap_one(r, cqe))
+		if (ring_reap(r, cqe))
 			return 1;
 		if (seconds() >= until)
 			return 0;

@@ -35,6 +35,9 @@ void ring_cmd(struct ring *r, int fd, unsigned int cmd, void *arg, uint64_t data
 /* Submits what is queued: how many, or -errno. */
 int ring_submit(struct ring *r);
 
+/* The next completion that there is already: 1, or 0. */
+int ring_reap(struct ring *r, struct io_uring_cqe *cqe);
+
 /* Submits, and waits for a completion for as long as a test may: 1, or 0 after @ms. */
 int ring_wait(struct ring *r, struct io_uring_cqe *cqe, int ms);
 
