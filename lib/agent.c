@@ -32,7 +32,7 @@ STARLING_API int starling_agent_from_fd(int fd, struct starling_agent **out)
 	*out = malloc(sizeof(**out));
 	if (!*out)
 		return -ENOMEM;
-	(*out)->fd = fd;
+	**out = (struct starling_agent){ .fd = fd, .refs = 1 };
 	return 0;
 }
 
@@ -56,6 +56,7 @@ static int create(int on, const char *name, const struct starling_agent_opts *op
 	a = malloc(sizeof(*a));
 	if (!a)
 		return -ENOMEM;
+	a->refs = 1;
 	a->fd = starling_call(on, STARLING_IOC_AGENT_CREATE, &arg);
 	if (a->fd < 0) {
 		err = a->fd;
@@ -87,15 +88,27 @@ STARLING_API int starling_agent_fd(const struct starling_agent *a)
 	return a ? a->fd : -ENODEV;
 }
 
-STARLING_API void starling_agent_close(struct starling_agent *a)
+struct starling_agent *starling_agent_get(struct starling_agent *a)
+{
+	__atomic_add_fetch(&a->refs, 1, __ATOMIC_RELAXED);
+	return a;
+}
+
+void starling_agent_put(struct starling_agent *a)
 {
 	int saved = errno;
 
-	if (!a)
+	if (__atomic_sub_fetch(&a->refs, 1, __ATOMIC_ACQ_REL))
 		return;
 	close(a->fd);
 	free(a);
 	errno = saved;
+}
+
+STARLING_API void starling_agent_close(struct starling_agent *a)
+{
+	if (a)
+		starling_agent_put(a);
 }
 
 static int member(struct starling_agent *a, unsigned long cmd, pid_t task, uint32_t flags)

@@ -48,16 +48,6 @@ ssize_t starling_list(int fd, unsigned long cmd, void *rec, size_t size, size_t 
 	return arg.count;
 }
 
-int starling_dup(int fd)
-{
-	int saved = errno, copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-
-	if (copy < 0)
-		copy = -errno;
-	errno = saved;
-	return copy;
-}
-
 static int open_device(void)
 {
 	int saved = errno, fd = open(STARLING_DEVICE, O_RDWR | O_CLOEXEC);

@@ -11,8 +11,17 @@ struct starling {
 	int fd;
 };
 
+/* The descriptor goes with the last of the handle, its leases and requests in queues. */
 struct starling_agent {
 	int fd;
+	unsigned int refs;
+};
+
+struct starling_lease {
+	struct starling_agent *agent;
+	uint32_t gpu;
+	uint64_t id;
+	uint64_t expires_ns;
 };
 
 /*
@@ -24,7 +33,16 @@ int starling_call_once(int fd, unsigned long cmd, void *arg);
 /* A command that fills an array of @n records; how many, or -errno. */
 ssize_t starling_list(int fd, unsigned long cmd, void *rec, size_t size, size_t n,
 		      uint64_t cursor[2]);
-/* Close-on-exec, or -errno. */
-int starling_dup(int fd);
+struct starling_agent *starling_agent_get(struct starling_agent *a);
+void starling_agent_put(struct starling_agent *a);
+
+/*
+ * The halves of an acquisition: what to ask the kernel for, and a handle for
+ * what it gave, to be freed where it did not.
+ */
+int starling_lease_prepare(struct starling_agent *a, const struct starling_lease_opts *opts,
+			   struct starling_lease_acquire *arg, struct starling_lease **out);
+void starling_lease_granted(struct starling_lease *l, const struct starling_lease_acquire *arg);
+void starling_lease_free(struct starling_lease *l);
 
 #endif

@@ -3,19 +3,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "internal.h"
 
 #define STARLING_LEASE_OPTS_MIN sizeof(struct starling_lease_opts)	/* in the first version */
-
-/* Keeps a descriptor of its own: the agent's handle may be closed before. */
-struct starling_lease {
-	int fd;
-	uint32_t gpu;
-	uint64_t id;
-	uint64_t expires_ns;
-};
 
 /* Options grow at the end; what an older caller does not have is 0. */
 static int read_opts(const struct starling_lease_opts *from, struct starling_lease_opts *to)
@@ -29,66 +20,59 @@ static int read_opts(const struct starling_lease_opts *from, struct starling_lea
 	return to->__pad ? -EINVAL : 0;
 }
 
-static void lease_free(struct starling_lease *l)
+void starling_lease_free(struct starling_lease *l)
 {
-	int saved = errno;
-
-	close(l->fd);
+	starling_agent_put(l->agent);
 	free(l);
-	errno = saved;
 }
 
-static struct starling_lease *lease_alloc(const struct starling_agent *a, int *err)
+int starling_lease_prepare(struct starling_agent *a, const struct starling_lease_opts *opts,
+			   struct starling_lease_acquire *arg, struct starling_lease **out)
 {
-	struct starling_lease *l = calloc(1, sizeof(*l));
+	struct starling_lease_opts o;
+	int err = read_opts(opts, &o);
 
-	if (!l) {
-		*err = -ENOMEM;
-		return NULL;
-	}
-	l->fd = starling_dup(a->fd);
-	if (l->fd < 0) {
-		*err = l->fd;
-		free(l);
-		return NULL;
-	}
-	return l;
+	if (err)
+		return err;
+	*out = calloc(1, sizeof(**out));
+	if (!*out)
+		return -ENOMEM;
+	(*out)->agent = starling_agent_get(a);
+	*arg = (struct starling_lease_acquire){
+		.size = sizeof(*arg), .flags = o.flags, .gpu = o.gpu, .class = o.priority,
+		.max_hold_ns = o.max_hold_ns, .deadline_ns = o.deadline_ns,
+		.timeout_ns = o.timeout_ns, .memory_bytes = o.memory_bytes, .cookie = o.cookie,
+	};
+	return 0;
+}
+
+void starling_lease_granted(struct starling_lease *l, const struct starling_lease_acquire *arg)
+{
+	l->id = arg->out_lease;
+	l->gpu = arg->out_gpu;
+	l->expires_ns = arg->out_expires_ns;
 }
 
 STARLING_API int starling_lease_acquire(struct starling_agent *a,
 					const struct starling_lease_opts *opts,
 					struct starling_lease **out)
 {
-	struct starling_lease_acquire arg = { .size = sizeof(arg) };
-	struct starling_lease_opts o;
+	struct starling_lease_acquire arg;
 	struct starling_lease *l;
 	int err;
 
 	*out = NULL;
 	if (!a)
 		return -ENODEV;
-	err = read_opts(opts, &o);
+	err = starling_lease_prepare(a, opts, &arg, &l);
 	if (err)
 		return err;
-	l = lease_alloc(a, &err);
-	if (!l)
-		return err;
-	arg.flags = o.flags;
-	arg.gpu = o.gpu;
-	arg.class = o.priority;
-	arg.max_hold_ns = o.max_hold_ns;
-	arg.deadline_ns = o.deadline_ns;
-	arg.timeout_ns = o.timeout_ns;
-	arg.memory_bytes = o.memory_bytes;
-	arg.cookie = o.cookie;
-	err = starling_call_once(l->fd, STARLING_IOC_LEASE_ACQUIRE, &arg);
+	err = starling_call_once(a->fd, STARLING_IOC_LEASE_ACQUIRE, &arg);
 	if (err) {
-		lease_free(l);
+		starling_lease_free(l);
 		return err;
 	}
-	l->id = arg.out_lease;
-	l->gpu = arg.out_gpu;
-	l->expires_ns = arg.out_expires_ns;
+	starling_lease_granted(l, &arg);
 	*out = l;
 	return 0;
 }
@@ -97,7 +81,7 @@ static int lease_call(struct starling_lease *l, unsigned long cmd)
 {
 	struct starling_lease_id arg = { .size = sizeof(arg), .lease = l->id };
 
-	return starling_call(l->fd, cmd, &arg);
+	return starling_call(l->agent->fd, cmd, &arg);
 }
 
 STARLING_API int starling_lease_release(struct starling_lease *l)
@@ -107,7 +91,7 @@ STARLING_API int starling_lease_release(struct starling_lease *l)
 	if (!l)
 		return -ENODEV;
 	err = lease_call(l, STARLING_IOC_LEASE_RELEASE);
-	lease_free(l);
+	starling_lease_free(l);
 	return err;
 }
 
@@ -127,7 +111,7 @@ STARLING_API int starling_lease_unpark(struct starling_lease *l, uint32_t flags,
 	arg.lease = l->id;
 	arg.timeout_ns = timeout_ns;
 	arg.cookie = cookie;
-	err = starling_call_once(l->fd, STARLING_IOC_LEASE_UNPARK, &arg);
+	err = starling_call_once(l->agent->fd, STARLING_IOC_LEASE_UNPARK, &arg);
 	if (!err)
 		l->expires_ns = arg.out_expires_ns;
 	return err;
