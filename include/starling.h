@@ -128,8 +128,8 @@ struct starling_lease_opts {
 
 /*
  * These wait: a signal ends that with -EINTR when there is a timeout; without
- * one they go on where the handler was installed with SA_RESTART. A lease holds
- * a descriptor of its agent, so it may be used after the agent's handle is closed.
+ * one they go on where the handler was installed with SA_RESTART. A lease keeps
+ * its agent's descriptor, so it may be used after the agent's handle is closed.
  */
 int starling_lease_acquire(struct starling_agent *a, const struct starling_lease_opts *opts,
 			   struct starling_lease **out);
@@ -171,6 +171,115 @@ int starling_priority_from_name(const char *name);
 int starling_event_mask(struct starling_agent *a, uint32_t mask);
 int starling_event_next(struct starling_agent *a, uint32_t flags, uint64_t timeout_ns,
 			uint64_t cookie, struct starling_event *event);
+
+/*
+ * Queues: the calls that may wait, without waiting and without a thread for
+ * each. What is asked for completes in any order and is taken by
+ * starling_queue_next(), or by starling_queue_reap() when poll(2) finds the
+ * queue's descriptor readable.
+ *
+ *	starling_queue_create(s, NULL, &q);
+ *	starling_queue_acquire(q, planner, NULL, 1);
+ *	starling_queue_acquire(q, coder, NULL, 2);
+ *	while (!starling_queue_next(q, &done, 0))
+ *		...
+ *	starling_queue_destroy(q);
+ *
+ * Requests are collected and go to the kernel together, in one system call: by
+ * starling_queue_submit(), and by next, reap and cancel before they do anything
+ * else. Whoever waits for the descriptor elsewhere submits first.
+ *
+ * Two backends do the same with the same results: io_uring; and, where that is
+ * forbidden (containers often do) or not there, a pool of threads, of which a
+ * wait takes one until it ends. The environment's STARLING_QUEUE, "threads" or
+ * "io_uring", decides where @backend is ANY. Two things differ:
+ *   - io_uring ends the waits of a thread that ends, with -ECANCELED: submit
+ *     from threads that stay;
+ *   - the pool's threads are made by the one that submits. One that begins as
+ *     a member of the agent it waits for leaves it, but not any other.
+ *
+ * Bounds: @entries waits, and as many requests that do not wait (park, release).
+ * A request counts until its completion is taken. One more is -EAGAIN, and so
+ * is a wait for which there is no thread; nothing has begun then.
+ *
+ * Queues may be used by several threads at once, but not destroyed meanwhile,
+ * and each completion goes to one of them. Handles given to a request stay open
+ * until it completes, but for an agent's, which may be closed. A queue is of the
+ * process that made it: in a child it is -ECHILD, apart from destroy, which then
+ * leaves the requests alone. Its descriptors are close-on-exec, and exec ends
+ * what waits.
+ */
+struct starling_queue;
+
+enum starling_backend {
+	STARLING_BACKEND_ANY = 0,
+	STARLING_BACKEND_URING,
+	STARLING_BACKEND_THREADS,
+};
+
+/* Set @size to sizeof(struct starling_queue_opts); 0 elsewhere: the default. */
+struct starling_queue_opts {
+	size_t size;
+	uint32_t entries;	/* 1 to 4096; 64 */
+	uint32_t backend;	/* enum starling_backend */
+};
+
+/*
+ * @user_data:	of the request
+ * @result:	what the call of the same name returns
+ * @lease:	ACQUIRE: the lease that was got, else NULL
+ * @event:	EVENT: the event that was got, else zero
+ */
+struct starling_completion {
+	uint64_t user_data;
+	int32_t result;
+	uint32_t __pad;
+	struct starling_lease *lease;
+	struct starling_event event;
+	uint64_t __reserved[4];
+};
+
+/* With a backend other than ANY: why it cannot be had, as -EPERM, -ENOSYS. */
+int starling_queue_create(struct starling *s, const struct starling_queue_opts *opts,
+			  struct starling_queue **out);
+/*
+ * Ends what waits, gives back leases that nobody took, and returns when no
+ * request is under way. An event that nobody took is lost. Not to be called
+ * while one of the threads that submitted is stopped.
+ */
+void starling_queue_destroy(struct starling_queue *q);
+/* Readable: there may be completions. Not to be read. */
+int starling_queue_fd(const struct starling_queue *q);
+/* Which of the two it is. */
+int starling_queue_backend(const struct starling_queue *q);
+
+/*
+ * Requests: 0, or -errno when nothing has begun. Cookies are the queue's own:
+ * that of @opts must be 0. A lease given to release is gone once it completes.
+ */
+int starling_queue_acquire(struct starling_queue *q, struct starling_agent *a,
+			   const struct starling_lease_opts *opts, uint64_t user_data);
+int starling_queue_unpark(struct starling_queue *q, struct starling_lease *l, uint32_t flags,
+			  uint64_t timeout_ns, uint64_t user_data);
+int starling_queue_park(struct starling_queue *q, struct starling_lease *l, uint64_t user_data);
+int starling_queue_release(struct starling_queue *q, struct starling_lease *l,
+			   uint64_t user_data);
+int starling_queue_event(struct starling_queue *q, struct starling_agent *a, uint32_t flags,
+			 uint64_t timeout_ns, uint64_t user_data);
+/*
+ * Ends all waits of this queue with that @user_data. They complete, with
+ * -ECANCELED unless they were faster; this one has no completion of its own.
+ * -ENOENT: nothing waits with it, or what did has ended.
+ */
+int starling_queue_cancel(struct starling_queue *q, uint64_t user_data);
+int starling_queue_submit(struct starling_queue *q);
+
+/* One completion. @timeout_ns 0: no limit. -ETIMEDOUT, or -EINTR by a signal. */
+int starling_queue_next(struct starling_queue *q, struct starling_completion *done,
+			uint64_t timeout_ns);
+/* Those there are, @n at most, without waiting; returns how many. */
+ssize_t starling_queue_reap(struct starling_queue *q, struct starling_completion *done,
+			    size_t n);
 
 /*
  * The agent's records in memory: reading them takes no system call and waits

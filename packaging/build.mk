@@ -21,7 +21,7 @@ $(O)/packaging/starlingd.service: packaging/starlingd.service.in FORCE
 	$(Q)mkdir -p $(@D) && sed 's|@SBINDIR@|$(SBINDIR)|g' $< >$@
 
 $(O)/packaging/libstarling.pc: lib/libstarling.pc.in FORCE
-	$(Q)mkdir -p $(@D) && sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(lib_version)|' $< >$@
+	$(Q)mkdir -p $(@D) && sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(lib_version)|; s|@PRIVATE@|$(lib_uring)|' $< >$@
 
 # mode:file:destination, or link:target:destination; what this machine could not build is left out
 installed = \
