@@ -1,3 +1,4 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Not under lib/: nobody is to link it by mistake.
-$(eval $(call sharedlib,tests/fake/libstarling.so.0,tests/examples/fake.c tests/examples/unused.c,))
+$(eval $(call sharedlib,tests/fake/libstarling.so.0,tests/examples/fake.c \
+	$(filter-out lib/device.c,$(lib_c)),$(URING_LIBS)))
