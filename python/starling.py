@@ -13,7 +13,8 @@
     def run_a_tool(): ...
 
 The same with `async with` in asyncio, where an agent is of the asyncio task and no
-thread is made a member. Needs libstarling and nothing else. Where the module or
+thread is made a member. What waits there takes no thread, and cancelling the task
+ends the wait in the kernel. Needs libstarling and nothing else. Where the module or
 the library is not there all of this does nothing, at once: `available()` tells.
 
 Times are seconds in arguments and nanoseconds of CLOCK_MONOTONIC in records.
@@ -22,6 +23,7 @@ have a class of their own (TimeoutError, PermissionError, BlockingIOError) are
 of that class.
 """
 import asyncio
+import collections
 import contextlib
 import contextvars
 import ctypes
@@ -32,6 +34,7 @@ import itertools
 import os
 import threading
 import time
+import weakref
 
 __all__ = ["Agent", "GPU", "Lease", "agent", "available", "current_agent", "current_lease",
            "gpu", "tool"]
@@ -120,6 +123,17 @@ class _LeaseOpts(ctypes.Structure):
             "max_hold_ns", "timeout_ns", "deadline_ns", "memory_bytes", "cookie")]
 
 
+class _QueueOpts(ctypes.Structure):
+    _fields_ = [("size", ctypes.c_size_t), ("entries", _u32), ("backend", _u32)]
+
+
+class _Completion(_Record):
+    """struct starling_completion: how a request ended."""
+
+    _fields_ = [("user_data", _u64), ("result", ctypes.c_int32), ("_pad", _u32),
+                ("lease", ctypes.c_void_p), ("event", Event), ("_reserved", _u64 * 4)]
+
+
 _p, _int, _ref = ctypes.c_void_p, ctypes.c_int, ctypes.POINTER
 _PROTOTYPES = {
     "starling_open": (_int, _ref(_p)),
@@ -146,6 +160,15 @@ _PROTOTYPES = {
     "starling_cancel": (_int, _p, _u64),
     "starling_event_mask": (_int, _p, _u32),
     "starling_event_next": (_int, _p, _u32, _u64, _u64, _ref(Event)),
+    "starling_queue_create": (_int, _p, _ref(_QueueOpts), _ref(_p)),
+    "starling_queue_destroy": (None, _p),
+    "starling_queue_fd": (_int, _p),
+    "starling_queue_acquire": (_int, _p, _p, _ref(_LeaseOpts), _u64),
+    "starling_queue_unpark": (_int, _p, _p, _u32, _u64, _u64),
+    "starling_queue_event": (_int, _p, _p, _u32, _u64, _u64),
+    "starling_queue_cancel": (_int, _p, _u64),
+    "starling_queue_submit": (_int, _p),
+    "starling_queue_reap": (ctypes.c_ssize_t, _p, _ref(_Completion), ctypes.c_size_t),
 }
 
 
@@ -169,7 +192,6 @@ class _Library:
 
 _lock = threading.Lock()
 _library = None
-_cookies = itertools.count(os.getpid() << 32 | 1)
 _current = contextvars.ContextVar("starling_agent", default=None)
 _leased = contextvars.ContextVar("starling_lease", default=None)
 
@@ -208,33 +230,94 @@ def _wait(fn, timeout):
             return _check(ret)
 
 
-async def _wait_async(agent, fn, timeout):
-    """The same in a thread of the loop's executor; cancelling ends the wait in the kernel."""
-    cookie = next(_cookies)
+class _Queue:
+    """What the coroutines of one event loop wait for: a queue of the library."""
+
+    ENTRIES, BATCH = 1024, 64
+
+    def __init__(self):
+        self._handle, self._done = _p(), (_Completion * self.BATCH)()
+        self._numbers = itertools.count(1)
+        self._asked = {}                    # futures of completions
+        self._full = collections.deque()    # futures of those for which there is no room yet
+        self._collecting = False
+        opts = _QueueOpts(ctypes.sizeof(_QueueOpts), self.ENTRIES, 0)
+        _check(self._create(ctypes.byref(opts)))
+        asyncio.get_running_loop().add_reader(
+            _lib().c.starling_queue_fd(self._handle), self._reap)
+
+    def _create(self, opts):
+        return _lib().c.starling_queue_create(_lib().device, opts, ctypes.byref(self._handle))
+
+    def close(self):
+        """End what waits. The loop is closed: there is nobody to be told."""
+        handle, self._handle = self._handle, _p()
+        if handle:
+            _lib().c.starling_queue_destroy(handle)
+
+    __del__ = close
+
+    def _submit(self):
+        self._collecting = False
+        if self._handle:
+            _check(_lib().c.starling_queue_submit(self._handle))
+
+    def _reap(self):
+        n = _check(_lib().c.starling_queue_reap(self._handle, self._done, self.BATCH))
+        for c in self._done[:n]:
+            self._asked.pop(c.user_data).set_result(_Completion.from_buffer_copy(c))
+        while n and self._full:
+            self._full.popleft().set_result(None)
+
+    async def _start(self, function, args, number):
+        """Ask, with what others ask for in this turn of the loop, when there is room."""
+        loop = asyncio.get_running_loop()
+        while True:
+            ret = getattr(_lib().c, function)(self._handle, *args, number)
+            if ret != -errno.EAGAIN or not self._asked:
+                break
+            room = loop.create_future()
+            self._full.append(room)
+            await asyncio.shield(room)
+        _check(ret)
+        if not self._collecting:
+            self._collecting = True
+            loop.call_soon(self._submit)
+        self._asked[number] = loop.create_future()
+        return self._asked[number]
+
+    async def ask(self, function, *args, late):
+        """A request's completion. Cancelled, it ends in the kernel; late(completion) undoes
+        what was there before that."""
+        number = next(self._numbers)
+        ended = await self._start(function, args, number)
+        try:
+            done = await asyncio.shield(ended)
+        except asyncio.CancelledError:
+            _lib().c.starling_queue_cancel(self._handle, number)
+            while not ended.done():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.wait([ended])
+            if ended.result().result == 0:
+                late(ended.result())
+            raise
+        _check(done.result)
+        return done
+
+
+_queues = weakref.WeakKeyDictionary()   # by event loop
+_queues_lock = threading.Lock()
+
+
+def _queue():
+    """The running loop's. Those of loops that are closed go."""
     loop = asyncio.get_running_loop()
-    waiting = loop.run_in_executor(None, _wait, lambda ns: fn(ns, cookie), timeout)
-    try:
-        return await asyncio.shield(waiting)
-    except asyncio.CancelledError:
-        # It may not have begun to wait yet, so until it ends.
-        while not waiting.done():
-            agent.cancel(cookie)
-            await asyncio.wait([waiting], timeout=0.01)
-        if waiting.exception() is None:
-            raise _Late() from None
-        raise
-
-
-async def _in_thread(lease, fn):
-    """Where there is something to wait for, not in the event loop's thread."""
-    if lease._real():
-        await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, fn))
-    else:
-        fn()
-
-
-class _Late(asyncio.CancelledError):
-    """Cancelled, but the kernel was faster: what was waited for is there."""
+    with _queues_lock:
+        if loop not in _queues:
+            for old in [o for o in _queues if o.is_closed()]:
+                _queues.pop(old).close()
+            _queues[loop] = _Queue()
+        return _queues[loop]
 
 
 class Agent:
@@ -250,6 +333,7 @@ class Agent:
         self.name = name
         self._join = join
         self._tokens = []
+        self._kept = collections.deque()    # events that came when nobody waited any more
         self._handle = _p()
         if available():
             opts = _AgentOpts(ctypes.sizeof(_AgentOpts), weight or 0, 0)
@@ -334,6 +418,8 @@ class Agent:
         """The oldest event. TimeoutError: none came in time; None: no module."""
         if not self._handle:
             return None
+        if self._kept:
+            return self._kept.popleft()
         event = Event()
         _wait(lambda ns: self._call("starling_event_next", 0, ns, 0, ctypes.byref(event)),
               timeout)
@@ -341,6 +427,8 @@ class Agent:
 
     def poll_event(self):
         """The oldest event that is there, or None."""
+        if self._kept:
+            return self._kept.popleft()
         event = Event()
         ret = self._call("starling_event_next", NOWAIT, 0, 0, ctypes.byref(event))
         if not self._handle or ret == -errno.EAGAIN:
@@ -348,23 +436,20 @@ class Agent:
         _check(ret)
         return event
 
+    async def next_event_async(self, timeout=None):
+        """As next_event(), without holding up the event loop."""
+        if not self._handle:
+            return None
+        if self._kept:
+            return self._kept.popleft()
+        done = await _queue().ask("starling_queue_event", self._handle, 0, _ns(timeout),
+                                  late=lambda c: self._kept.append(c.event))
+        return done.event
+
     async def events(self):
         """Events for `async for`, for ever; none without a module."""
-        loop, ready = asyncio.get_running_loop(), asyncio.Event()
-        if not self._handle:
-            return
-        fd = self.fileno()
-        loop.add_reader(fd, ready.set)
-        try:
-            while True:
-                event = self.poll_event()
-                if event is not None:
-                    yield event
-                    continue
-                ready.clear()
-                await ready.wait()
-        finally:
-            loop.remove_reader(fd)
+        while self._handle:
+            yield await self.next_event_async()
 
     # -- with ----------------------------------------------------------------
 
@@ -426,8 +511,8 @@ class Lease:
         """Nobody takes it away until then; 0: not held."""
         return _lib().c.starling_lease_expires_ns(self._handle) if self._handle else 0
 
-    def _acquire(self, ns, cookie=0):
-        self._opts.timeout_ns, self._opts.cookie = ns, cookie
+    def _acquire(self, ns):
+        self._opts.timeout_ns = ns
         return _lib().c.starling_lease_acquire(
             self._agent._handle, ctypes.byref(self._opts), ctypes.byref(self._handle))
 
@@ -443,11 +528,11 @@ class Lease:
     async def acquire_async(self):
         """The same without holding up the event loop."""
         if self._real():
-            try:
-                await _wait_async(self._agent, self._acquire, self._timeout)
-            except _Late:
-                self.release()
-                raise asyncio.CancelledError from None
+            self._opts.timeout_ns = _ns(self._timeout)
+            done = await _queue().ask(
+                "starling_queue_acquire", self._agent._handle, ctypes.byref(self._opts),
+                late=lambda c: _lib().c.starling_lease_release(c.lease))
+            self._handle = _p(done.lease)
         return self
 
     def release(self):
@@ -467,8 +552,8 @@ class Lease:
         if self._handle:
             _check(_lib().c.starling_lease_park(self._handle))
 
-    def _unpark(self, ns, cookie=0):
-        return _lib().c.starling_lease_unpark(self._handle, 0, ns, cookie)
+    def _unpark(self, ns):
+        return _lib().c.starling_lease_unpark(self._handle, 0, ns, 0)
 
     def unpark(self, timeout=None):
         """Wait for the GPU again."""
@@ -478,49 +563,57 @@ class Lease:
     async def unpark_async(self, timeout=None):
         """The same without holding up the event loop."""
         if self._handle:
-            try:
-                await _wait_async(self._agent, self._unpark, timeout)
-            except _Late:
-                self.park()
-                raise asyncio.CancelledError from None
+            await _queue().ask("starling_queue_unpark", self._handle, 0, _ns(timeout),
+                               late=lambda _: self.park())
 
     # Tools may run side by side: the first parks, the last one unparks.
 
     def _tool_begins(self):
-        with self._turn:
-            self._tools += 1
-            if self._tools == 1 and self._handle:
-                try:
-                    self.park()
-                except FileNotFoundError:   # its time was over: ask for another one later
-                    self.release()
+        self._tools += 1
+        if self._tools == 1 and self._handle:
+            try:
+                self.park()
+            except FileNotFoundError:   # its time was over: ask for another one later
+                self.release()
 
     def _tool_ends(self):
-        with self._turn:
-            self._tools -= 1
-            if self._tools == 0 and self._real():
-                if self._handle:
-                    self.unpark()
-                else:
-                    self.acquire()
+        """True: it is the last one, and the GPU is to be had again."""
+        self._tools -= 1
+        return self._tools == 0 and self._real()
+
+    @contextlib.asynccontextmanager
+    async def _turn_async(self):
+        """A thread, or another coroutine, may have the turn while it waits for the GPU."""
+        while not self._turn.acquire(blocking=False):
+            await asyncio.sleep(0.002)
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     @contextlib.contextmanager
     def parked(self):
         """Parked for a `with` block: while a tool runs."""
-        self._tool_begins()
+        with self._turn:
+            self._tool_begins()
         try:
             yield self
         finally:
-            self._tool_ends()
+            with self._turn:
+                if self._tool_ends():
+                    (self.unpark if self._handle else self.acquire)()
 
     @contextlib.asynccontextmanager
     async def parked_async(self):
         """The same for `async with`."""
-        await _in_thread(self, self._tool_begins)
+        async with self._turn_async():
+            self._tool_begins()
         try:
             yield self
         finally:
-            await _in_thread(self, self._tool_ends)
+            async with self._turn_async():
+                if self._tool_ends():
+                    await (self.unpark_async if self._handle else self.acquire_async)()
 
     def _enter(self):
         self._tokens.append(_leased.set(self))

@@ -41,5 +41,11 @@ int main(void)
 	AT("_LeaseOpts max_hold_ns", starling_lease_opts, max_hold_ns);
 	AT("_LeaseOpts deadline_ns", starling_lease_opts, deadline_ns);
 	AT("_LeaseOpts cookie", starling_lease_opts, cookie);
+	SIZE("_QueueOpts", starling_queue_opts);
+	AT("_QueueOpts backend", starling_queue_opts, backend);
+	SIZE("_Completion", starling_completion);
+	AT("_Completion result", starling_completion, result);
+	AT("_Completion lease", starling_completion, lease);
+	AT("_Completion event", starling_completion, event);
 	return 0;
 }
