@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * starling-fuzz - random commands with random arguments on random descriptors
+ * starling-fuzz - random commands with random arguments on random descriptors,
+ * by ioctl and by io_uring
  *
  *   starling-fuzz [--seed N] [--ops N] [--seconds S]
  *
@@ -43,10 +44,13 @@
 #define NFDS		20
 #define NMAPS		8
 #define NERRS		136
+#define NASKED		16
+/* The largest there may be, and some more. */
+#define ARG_SIZE	(4096 + 64)
 
 /* Counted by all processes together. */
 struct counts {
-	uint64_t ops;
+	uint64_t ops, by_ring;
 	uint64_t result[64][NERRS];
 	uint32_t bad;
 	char what[200];
@@ -143,44 +147,100 @@ static int pick_command(void)
 	return i;
 }
 
-static void op_command(void)
-{
-	int which = pick_command(), fd = fds[pick_fd(commands[which].on)], ret, err;
-	const struct command *c = &commands[which];
-	unsigned int cmd = c->cmd ?: (one_in(2) ? _IO(STARLING_IOC, below(256)) : (uint32_t)next());
-	unsigned char *arg = room + ROOM / 2;
+/* A command that was given, and its argument as it was then. */
+struct asked {
+	int which;
+	unsigned int cmd;
+	unsigned char *arg;
+	void *at;
 	uint64_t before[32];
-	void *at = arg;
+};
 
-	memset(arg, 0, 4096 + 64);
-	*(uint32_t *)arg = c->size;
-	c->fill(arg);
-	mutate(arg, c->size);
-	spare_others(cmd, arg);
-	memcpy(before, arg, sizeof(before));
-	if (one_in(32))
-		at = one_in(2) ? (void *)(edge() | edge() << 47) : room + ROOM - below(64);
-	else if (one_in(32)) {
-		/* The last bytes of it are not there. */
-		at = room + ROOM - c->size + 1 + below(8);
-		memmove(at, arg, room + ROOM - (unsigned char *)at);
-	}
-	/* A number that is none of ours may be the terminal's or the file's. */
-	if (!c->cmd && _IOC_TYPE(cmd) != STARLING_IOC)
-		cmd = _IO(STARLING_IOC, 0x80 | (cmd & 0x7f));
-	ret = ioctl(fd, cmd, at);
-	err = ret < 0 ? errno : 0;
-	count(which, err);
+/* Those by io_uring whose end nobody waits for; @arg is NULL where there is none. */
+static struct asked asked[NASKED];
+
+static void judge(const struct asked *a, int ret)
+{
+	const struct command *c = &commands[a->which];
+	int err = ret < 0 ? -ret : 0;
+
+	count(a->which, err);
 	if (!known_error(err))
 		bad("%s: %s", c->name, strerror(err));
-	if (cmd == STARLING_IOC_AGENT_CREATE && ret >= 0)
+	if (a->cmd == STARLING_IOC_AGENT_CREATE && ret >= 0)
 		keep_fd(ret, true);
 	else if (ret > 0)
 		bad("%s: returned %d", c->name, ret);
-	if (cmd == STARLING_IOC_LEASE_ACQUIRE && !err && at == arg)
-		leases[below(NLEASES)] = ((struct starling_lease_acquire *)at)->out_lease;
-	if (!err && at == arg && has_address(arg, before, c->size))
+	if (err || a->at != a->arg)
+		return;
+	if (a->cmd == STARLING_IOC_LEASE_ACQUIRE)
+		leases[below(NLEASES)] = ((struct starling_lease_acquire *)a->at)->out_lease;
+	if (has_address(a->arg, a->before, c->size))
 		bad("%s: an address of the kernel", c->name);
+}
+
+void asked_ended(uint64_t data, int ret)
+{
+	judge(&asked[data], ret);
+	asked[data].arg = NULL;
+}
+
+void asked_forget(void)
+{
+	memset(asked, 0, sizeof(asked));
+}
+
+/* Fills in @a and what is at @arg. */
+static void make_command(struct asked *a, int which, unsigned char *arg)
+{
+	const struct command *c = &commands[which];
+
+	a->which = which;
+	a->cmd = c->cmd ?: (one_in(2) ? _IO(STARLING_IOC, below(256)) : (uint32_t)next());
+	a->arg = a->at = arg;
+	memset(arg, 0, ARG_SIZE);
+	*(uint32_t *)arg = c->size;
+	c->fill(arg);
+	mutate(arg, c->size);
+	spare_others(a->cmd, arg);
+	memcpy(a->before, arg, sizeof(a->before));
+	if (one_in(32))
+		a->at = one_in(2) ? (void *)(edge() | edge() << 47) : room + ROOM - below(64);
+	else if (one_in(32)) {
+		/* The last bytes of it are not there. */
+		a->at = room + ROOM - c->size + 1 + below(8);
+		memmove(a->at, arg, room + ROOM - (unsigned char *)a->at);
+	}
+	/* A number that is none of ours may be the terminal's or the file's. */
+	if (!c->cmd && _IOC_TYPE(a->cmd) != STARLING_IOC)
+		a->cmd = _IO(STARLING_IOC, 0x80 | (a->cmd & 0x7f));
+}
+
+static void op_command(void)
+{
+	int which = pick_command(), fd = fds[pick_fd(commands[which].on)], ret;
+	struct asked a;
+
+	make_command(&a, which, room + ROOM / 2);
+	if (one_in(2) || !ring_do(fd, a.cmd, a.at, &ret)) {
+		ret = ioctl(fd, a.cmd, a.at);
+		ret = ret < 0 ? -errno : ret;
+	} else {
+		__atomic_add_fetch(&counts->by_ring, 1, __ATOMIC_RELAXED);
+	}
+	judge(&a, ret);
+}
+
+/* One that may be waiting while the others are done. */
+static void op_ask(void)
+{
+	int which = pick_command(), fd = fds[pick_fd(commands[which].on)], i = below(NASKED);
+
+	if (!ring_ready() || asked[i].arg)
+		return;
+	make_command(&asked[i], which, room + ROOM + 4096 + i * ARG_SIZE);
+	ring_ask(fd, asked[i].cmd, asked[i].at, i);
+	__atomic_add_fetch(&counts->by_ring, 1, __ATOMIC_RELAXED);
 }
 
 static void op_close(void)
@@ -425,6 +485,9 @@ static const struct {
 	unsigned int weight;
 } ops[] = {
 	{ op_command, 80 },
+	{ op_ask, 16 },
+	{ ring_look, 16 },
+	{ ring_end, 1 },
 	{ op_open, 2 },
 	{ op_close, 4 },
 	{ op_dup, 2 },
@@ -475,7 +538,8 @@ static void set_up(void)
 {
 	counts = mmap(NULL, sizeof(*counts), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 		      -1, 0);
-	room = mmap(NULL, ROOM + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	room = mmap(NULL, ROOM + 4096 + NASKED * ARG_SIZE, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (counts == MAP_FAILED || room == MAP_FAILED || mprotect(room + ROOM, 4096, PROT_NONE) ||
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sock)) {
 		perror("starling-fuzz");
@@ -530,8 +594,9 @@ static void tear_down(int before)
 
 static void report(uint64_t seed)
 {
-	printf("# seed %llu, %llu operations\n", (unsigned long long)seed,
-	       (unsigned long long)counts->ops);
+	printf("# seed %llu, %llu operations, %llu commands by io_uring\n",
+	       (unsigned long long)seed, (unsigned long long)counts->ops,
+	       (unsigned long long)counts->by_ring);
 	for (int i = 0; i < ncommands; i++) {
 		printf("# %-14s", commands[i].name);
 		for (int err = 0; err < NERRS; err++)

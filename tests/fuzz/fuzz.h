@@ -41,6 +41,19 @@ struct command {
 extern const struct command commands[];
 extern const int ncommands;
 
+/*
+ * By io_uring; false: there is no ring, or no room in it. ring_do() waits for
+ * the result. ring_ask(), when ring_ready(), does not: asked_ended() is told when
+ * it comes, or asked_forget() that none of them does any more.
+ */
+bool ring_ready(void);
+bool ring_do(int fd, unsigned int cmd, void *arg, int *ret);
+void ring_ask(int fd, unsigned int cmd, void *arg, uint64_t data);
+void ring_look(void);
+void ring_end(void);
+void asked_ended(uint64_t data, int ret);
+void asked_forget(void);
+
 void mutate(unsigned char *arg, uint32_t size);
 void spare_others(unsigned int cmd, void *arg);
 
