@@ -192,9 +192,11 @@ int starling_event_next(struct starling_agent *a, uint32_t flags, uint64_t timeo
  * Two backends do the same with the same results: io_uring; and, where that is
  * forbidden (containers often do) or not there, a pool of threads, of which a
  * wait takes one until it ends. The environment's STARLING_QUEUE, "threads" or
- * "io_uring", decides where @backend is ANY. Two things differ:
+ * "io_uring", decides where @backend is ANY. What differs:
  *   - io_uring ends the waits of a thread that ends, with -ECANCELED: submit
  *     from threads that stay;
+ *   - before Linux 6.7 a wait by io_uring begins anew every 10 seconds, as one
+ *     that has just arrived;
  *   - the pool's threads are made by the one that submits. One that begins as
  *     a member of the agent it waits for leaves it, but not any other.
  *
