@@ -185,7 +185,7 @@ static struct starling_agent *agent_alloc(void)
 	starling_events_init(&agent->events);
 	starling_pages_init(agent);
 	agent->pid_ns = get_pid_ns(task_active_pid_ns(current));
-	agent->rec.valid = STARLING_VALID_CPU;
+	starling_record_clear(&agent->rec);
 	return agent;
 }
 

@@ -10,7 +10,7 @@
 
 #include "wait.h"
 
-#define STARLING_ARG_MAX	256
+#define STARLING_ARG_MAX	312
 /* The most that is looked through for something not known here. */
 #define STARLING_SIZE_MAX	4096
 

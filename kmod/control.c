@@ -22,8 +22,8 @@
 #define BATCH		256
 
 /* Sizes of the first version: records may grow, not shrink. */
-#define TASK_RECORD_MIN		160
-#define AGENT_RECORD_MIN	184
+#define TASK_RECORD_MIN		248
+#define AGENT_RECORD_MIN	296
 
 static_assert(sizeof(struct starling_task_record) >= TASK_RECORD_MIN);
 static_assert(sizeof(struct starling_agent_record) >= AGENT_RECORD_MIN);
@@ -51,10 +51,13 @@ bool starling_control_has(const struct file *file)
 	return READ_ONCE(holder) == file;
 }
 
-/* A member that changes its agent now may go where that has been done. */
-bool starling_control_ending(void)
+/*
+ * Is nobody there to vouch for what was published? A member that comes to an
+ * agent with such values may come after they were taken back there.
+ */
+bool starling_control_silent(void)
 {
-	return READ_ONCE(ending);
+	return READ_ONCE(ending) || !READ_ONCE(holder);
 }
 
 static bool may_see_all(const struct file *file)
@@ -129,7 +132,8 @@ static int publish_read(u64 from, u32 size, struct starling_task_record *pub)
 
 	if (err)
 		return err;
-	if (pub->wait_style > STARLING_WAIT_YIELD || pub->role >= __STARLING_ROLE_MAX)
+	if (pub->wait_style > STARLING_WAIT_YIELD || pub->role >= __STARLING_ROLE_MAX ||
+	    pub->placement > STARLING_PLACEMENT_PROTECTED)
 		return -EINVAL;
 	return 0;
 }

@@ -11,7 +11,7 @@ long starling_control_claim(struct file *file, void *arg);
 void starling_control_release(struct file *file);
 bool starling_control_has(const struct file *file);
 bool starling_control_sees_all(const struct file *file);
-bool starling_control_ending(void);
+bool starling_control_silent(void);
 long starling_control_publish(struct file *file, void *arg);
 long starling_control_tasks(struct file *file, void *arg);
 long starling_control_agents(struct file *file, void *arg);

@@ -10,7 +10,10 @@
 #include "agent.h"
 #include "task.h"
 
-/* What an agent sums up; those from STARLING_SUM_GPU on are published. */
+/*
+ * What an agent sums up; those from STARLING_SUM_GPU on are published, those
+ * from STARLING_SUM_GAUGE on are in use now and no counters.
+ */
 static const struct {
 	u16 task;
 	u16 agent;
@@ -26,19 +29,29 @@ static const struct {
 	SUM(nvcsw, SWITCHES),
 	SUM(nivcsw, SWITCHES),
 	SUM(migrations, MIGRATIONS),
+	SUM(role_run_ns[STARLING_ROLE_NONE], ROLES),
+	SUM(role_run_ns[STARLING_ROLE_FEEDER], ROLES),
+	SUM(role_run_ns[STARLING_ROLE_SERVICE], ROLES),
+	SUM(role_run_ns[STARLING_ROLE_ORCHESTRATOR], ROLES),
+	SUM(role_run_ns[STARLING_ROLE_TOOL], ROLES),
+	SUM(role_run_ns[STARLING_ROLE_BACKGROUND], ROLES),
 	SUM(gpu_wait_ns, GPU_WAIT),
 	SUM(gpu_waits, GPU_WAIT),
 	SUM(gpu_launches, GPU_LAUNCH),
 	SUM(gpu_alloc_bytes, GPU_ALLOC),
 	SUM(starved_ns, STARVED),
+	SUM(gpu_busy_ns, GPU_BUSY),
+	SUM(energy_uj, ENERGY),
+	SUM(gpu_memory_bytes, GPU_MEMORY),
 #undef SUM
 };
 
 static_assert(ARRAY_SIZE(sums) == STARLING_NSUMS);
+static_assert(__STARLING_ROLE_MAX == 6 && __STARLING_VAL_MAX <= 16);
 
-static u64 task_value(const struct starling_task_record *rec, int i)
+static u64 *task_value(const struct starling_task_record *rec, int i)
 {
-	return *(const u64 *)((const char *)rec + sums[i].task);
+	return (u64 *)((char *)rec + sums[i].task);
 }
 
 static u64 *agent_value(const struct starling_agent_record *rec, int i)
@@ -46,9 +59,13 @@ static u64 *agent_value(const struct starling_agent_record *rec, int i)
 	return (u64 *)((char *)rec + sums[i].agent);
 }
 
+/* What it ran since the last look was in the role it has had since then. */
 static void read_counters(const struct task_struct *task, struct starling_task_record *rec)
 {
-	rec->run_ns = READ_ONCE(task->se.sum_exec_runtime);
+	u64 run_ns = starling_task_run_ns(task);
+
+	rec->role_run_ns[rec->role] += run_ns - rec->run_ns;
+	rec->run_ns = run_ns;
 #ifdef CONFIG_SCHED_INFO
 	rec->wait_ns = READ_ONCE(task->sched_info.run_delay);
 #endif
@@ -82,31 +99,45 @@ bool starling_member_record(struct starling_member *m, struct pid_namespace *ns,
 	return rec->tid;
 }
 
+/* Published values that are known, @pub, are so from now on; others no more. */
+static void set_known(struct starling_task_record *rec, u32 known,
+		      const struct starling_task_record *pub)
+{
+	u64 nibbles = 0;
+	int val;
+
+	for (val = 0; val < __STARLING_VAL_MAX; val++)
+		if (known & BIT(val))
+			nibbles |= STARLING_SOURCE(val, 15);
+	rec->stale = (rec->stale | (rec->valid & STARLING_VALID_GPU)) & ~known;
+	rec->valid = STARLING_VALID_CPU | known;
+	rec->estimated = (rec->estimated & rec->stale) | (pub->estimated & known);
+	rec->source = (rec->source & ~nibbles) | (pub->source & nibbles);
+}
+
 /* Unknown is not zero, and the daemon's view may be an older one. */
 void starling_member_publish(struct starling_member *m, const struct starling_task_record *pub)
 {
 	struct starling_task_record *rec = &m->rec;
-	u64 *value;
 	int i;
 
-	for (i = STARLING_SUM_GPU; i < STARLING_NSUMS; i++) {
-		if (!(pub->valid & sums[i].valid))
-			continue;
-		value = (u64 *)((char *)rec + sums[i].task);
-		*value = max(*value, task_value(pub, i));
-	}
+	for (i = STARLING_SUM_GPU; i < STARLING_NSUMS; i++)
+		if (pub->valid & sums[i].valid)
+			*task_value(rec, i) = i < STARLING_SUM_GAUGE ?
+				max(*task_value(rec, i), *task_value(pub, i)) :
+				*task_value(pub, i);
 	rec->gpu_last_ns = max(rec->gpu_last_ns, pub->gpu_last_ns);
 	rec->wait_style = pub->wait_style;
-	rec->valid = STARLING_VALID_CPU | (pub->valid & STARLING_VALID_GPU);
-	rec->estimated = pub->estimated & rec->valid & STARLING_VALID_GPU;
+	set_known(rec, pub->valid & STARLING_VALID_GPU, pub);
+	starling_member_place(m, pub->placement);
 }
 
 /* The publisher is gone: what it said is kept but no longer vouched for. */
 void starling_member_unpublish(struct starling_member *m)
 {
-	m->rec.valid = STARLING_VALID_CPU;
-	m->rec.estimated = 0;
+	set_known(&m->rec, 0, &m->rec);
 	m->rec.wait_style = STARLING_WAIT_UNKNOWN;
+	starling_member_place(m, STARLING_PLACEMENT_UNKNOWN);
 	if (m->rec.role_source == STARLING_BY_DETECTION)
 		starling_member_role(m, STARLING_ROLE_NONE, STARLING_BY_DETECTION);
 }
@@ -116,8 +147,8 @@ void starling_member_rebase(struct starling_member *m)
 {
 	int i;
 
-	for (i = 0; i < STARLING_NSUMS; i++)
-		m->base[i] = task_value(&m->rec, i);
+	for (i = 0; i < STARLING_SUM_GAUGE; i++)
+		m->base[i] = *task_value(&m->rec, i);
 }
 
 /* Counts and sums of @from, which stay there, on top of those of @to. */
@@ -135,6 +166,8 @@ void starling_record_add(struct starling_agent_record *to,
 		*agent_value(to, i) += *agent_value(from, i);
 	to->valid |= from->valid;
 	to->estimated |= from->estimated;
+	to->stale |= from->stale;
+	to->source |= from->source;
 }
 
 /* As of an agent that never had a member. */
@@ -150,15 +183,21 @@ void starling_record_clear(struct starling_agent_record *rec)
 	for (i = 0; i < STARLING_NSUMS; i++)
 		*agent_value(rec, i) = 0;
 	rec->valid = STARLING_VALID_CPU;
+	rec->source = STARLING_SOURCES_CPU;
 	rec->estimated = 0;
+	rec->stale = 0;
 }
 
+/* Who has left uses no memory any more. */
 void starling_member_add_to(struct starling_member *m, struct starling_agent_record *sum)
 {
-	int i;
+	int i, n = m->left ? STARLING_SUM_GAUGE : STARLING_NSUMS;
+	u32 counted = m->left ? ~BIT(STARLING_VAL_GPU_MEMORY) : ~0;
 
-	for (i = 0; i < STARLING_NSUMS; i++)
-		*agent_value(sum, i) += task_value(&m->rec, i) - m->base[i];
-	sum->valid |= m->rec.valid;
-	sum->estimated |= m->rec.estimated;
+	for (i = 0; i < n; i++)
+		*agent_value(sum, i) += *task_value(&m->rec, i) - m->base[i];
+	sum->valid |= m->rec.valid & counted;
+	sum->estimated |= m->rec.estimated & counted;
+	sum->stale |= m->rec.stale & counted;
+	sum->source |= m->rec.source;
 }

@@ -84,6 +84,9 @@ static struct starling_member *member_alloc(struct starling_agent *agent,
 	m->agent = agent;
 	m->task = task;
 	m->slot = -1;
+	m->rec.run_ns = starling_task_run_ns(task);
+	m->rec.valid = STARLING_VALID_CPU;
+	m->rec.source = STARLING_SOURCES_CPU;
 	return m;
 }
 
@@ -131,9 +134,10 @@ static void member_link(struct starling_member *m)
 	member_set_agent(m, agent);
 	m->serial = ++agent->serial;
 	m->rec.agent_id = agent->id;
-	m->rec.valid |= STARLING_VALID_CPU;
 	starling_member_sample(m);
 	starling_member_rebase(m);
+	if (starling_control_silent())
+		starling_member_unpublish(m);
 	list_add_tail(&m->link, &agent->members);
 	agent->rec.tasks++;
 	starling_slot_take(m);
@@ -174,10 +178,10 @@ static void member_left(struct starling_member *m, enum starling_leave how)
 {
 	struct starling_agent *agent = member_lock(m);
 
+	m->left = true;
 	starling_member_sample(m);
 	starling_member_add_to(m, &agent->rec);
 	list_del(&m->link);
-	m->left = true;
 	agent->generation++;
 	agent->rec.tasks--;
 	if (how == STARLING_LEFT_EXIT)
@@ -394,7 +398,7 @@ static void member_relink(struct starling_member *m, struct starling_agent *from
 	m->serial = ++to->serial;
 	m->rec.agent_id = to->id;
 	starling_member_sample(m);
-	if (starling_control_ending())
+	if (starling_control_silent())
 		starling_member_unpublish(m);
 	from->rec.tasks--;
 	from->generation++;
@@ -452,6 +456,7 @@ bool starling_member_role(struct starling_member *m, u16 role, u16 source)
 		source = STARLING_BY_NONE;
 	if (m->rec.role == role && m->rec.role_source == source)
 		return true;
+	starling_member_sample(m);
 	WRITE_ONCE(m->rec.role, role);
 	WRITE_ONCE(m->rec.role_source, source);
 	starling_slot_write(m);
@@ -459,6 +464,20 @@ bool starling_member_role(struct starling_member *m, u16 role, u16 source)
 	starling_event_push(m->agent, STARLING_EVENT_ROLE,
 			    task_pid_nr_ns(m->task, m->agent->pid_ns), role, source, before, 0);
 	return true;
+}
+
+/* Under the agent's lock. The caller writes the slot. */
+void starling_member_place(struct starling_member *m, u16 placement)
+{
+	u16 before = m->rec.placement;
+
+	if (placement == before)
+		return;
+	m->rec.placement = placement;
+	trace_starling_task_placement(m->agent->id, m->task->pid, m->task->tgid, m->rec.role,
+				      m->rec.role_source, placement);
+	starling_event_push(m->agent, STARLING_EVENT_PLACEMENT,
+			    task_pid_nr_ns(m->task, m->agent->pid_ns), placement, before, 0, 0);
 }
 
 /*

@@ -13,16 +13,24 @@ struct pid_namespace;
 struct starling_agent;
 
 /* Values of a record that an agent sums up. */
-#define STARLING_NSUMS	10
+#define STARLING_NSUMS	19
 /* The first of them that come from PUBLISH; those before from the task. */
-#define STARLING_SUM_GPU	5
+#define STARLING_SUM_GPU	11
+/* The first that is no counter: what there is now, of members there are. */
+#define STARLING_SUM_GAUGE	18
 
 /* Bits of the values that the module reads itself. */
 #define STARLING_VALID_CPU	(BIT(STARLING_VAL_RUN) | BIT(STARLING_VAL_SWITCHES) | \
-				 BIT(STARLING_VAL_MIGRATIONS) | \
+				 BIT(STARLING_VAL_MIGRATIONS) | BIT(STARLING_VAL_ROLES) | \
 				 (IS_ENABLED(CONFIG_SCHED_INFO) ? BIT(STARLING_VAL_WAIT) : 0))
 #define STARLING_VALID_GPU	(BIT(STARLING_VAL_GPU_WAIT) | BIT(STARLING_VAL_GPU_LAUNCH) | \
-				 BIT(STARLING_VAL_GPU_ALLOC) | BIT(STARLING_VAL_STARVED))
+				 BIT(STARLING_VAL_GPU_ALLOC) | BIT(STARLING_VAL_STARVED) | \
+				 BIT(STARLING_VAL_GPU_BUSY) | BIT(STARLING_VAL_GPU_MEMORY) | \
+				 BIT(STARLING_VAL_ENERGY))
+#define STARLING_BY_KERNEL(val)	STARLING_SOURCE(STARLING_VAL_##val, STARLING_FROM_KERNEL)
+#define STARLING_SOURCES_CPU	(STARLING_BY_KERNEL(RUN) | STARLING_BY_KERNEL(SWITCHES) | \
+				 STARLING_BY_KERNEL(MIGRATIONS) | STARLING_BY_KERNEL(ROLES) | \
+				 (IS_ENABLED(CONFIG_SCHED_INFO) ? STARLING_BY_KERNEL(WAIT) : 0))
 
 /**
  * struct starling_member - a task in an agent
@@ -40,7 +48,7 @@ struct starling_agent;
  * @left:	no longer in the list
  * @looks:	among the remains: how often it was not yet at its end
  * @rec:	its record; CPU values and names as of the last look
- * @base:	sums before it was a member
+ * @base:	counters before it was a member
  */
 struct starling_member {
 	struct rhash_head node;
@@ -78,6 +86,12 @@ void starling_member_exit(struct task_struct *task);
 void starling_member_exec(struct task_struct *task);
 void starling_members_move(struct starling_agent *from, struct starling_agent *to);
 bool starling_member_role(struct starling_member *m, u16 role, u16 source);
+void starling_member_place(struct starling_member *m, u16 placement);
+
+static inline u64 starling_task_run_ns(const struct task_struct *task)
+{
+	return READ_ONCE(task->se.sum_exec_runtime);
+}
 
 void starling_member_sample(struct starling_member *m);
 void starling_member_publish(struct starling_member *m, const struct starling_task_record *pub);

@@ -33,6 +33,11 @@
 	{ STARLING_BY_OWNER,		"owner" },		\
 	{ STARLING_BY_SELF,		"self" })
 
+#define show_placement(placement) __print_symbolic(placement,	\
+	{ STARLING_PLACEMENT_UNKNOWN,	"unknown" },		\
+	{ STARLING_PLACEMENT_SHARED,	"shared" },		\
+	{ STARLING_PLACEMENT_PROTECTED,	"protected" })
+
 #define show_leave(how) __print_symbolic(how,			\
 	{ 0, "exit" }, { 1, "asked" }, { 2, "moved" })
 
@@ -152,6 +157,31 @@ TRACE_EVENT(starling_task_role,
 	TP_printk("agent=%llu tid=%u tgid=%u role=%s source=%s",
 		  __entry->agent_id, __entry->tid, __entry->tgid,
 		  show_role(__entry->role), show_source(__entry->source))
+);
+
+TRACE_EVENT(starling_task_placement,
+	TP_PROTO(u64 agent_id, u32 tid, u32 tgid, u32 role, u32 source, u32 placement),
+	TP_ARGS(agent_id, tid, tgid, role, source, placement),
+	TP_STRUCT__entry(
+		__field(u64, agent_id)
+		__field(u32, tid)
+		__field(u32, tgid)
+		__field(u32, role)
+		__field(u32, source)
+		__field(u32, placement)
+	),
+	TP_fast_assign(
+		__entry->agent_id = agent_id;
+		__entry->tid = tid;
+		__entry->tgid = tgid;
+		__entry->role = role;
+		__entry->source = source;
+		__entry->placement = placement;
+	),
+	TP_printk("agent=%llu tid=%u tgid=%u role=%s source=%s placement=%s",
+		  __entry->agent_id, __entry->tid, __entry->tgid,
+		  show_role(__entry->role), show_source(__entry->source),
+		  show_placement(__entry->placement))
 );
 
 /* @lease: the one to unpark; 0: a new one. */

@@ -46,6 +46,12 @@ TRY, NOWAIT = 1, 1
 GPU_ANY = 0xFFFFFFFF
 
 ROLES = ("none", "feeder", "service", "orchestrator", "tool", "background")
+ROLES_MAX = 8
+PLACEMENTS = ("unknown", "shared", "protected")
+# Bits of valid, estimated and stale; and where a value may come from.
+VALUES = ("run", "wait", "switches", "migrations", "gpu_wait", "gpu_launch", "gpu_alloc",
+          "starved", "roles", "gpu_busy", "gpu_memory", "energy")
+FROM = ("kernel", "probe", "driver", "model")
 SOURCES = ("none", "lineage", "detection", "owner", "self")
 PRIORITIES = ("default", "interactive", "normal", "batch")
 EVENTS = (None, "role", "placement", "lease_granted", "lease_give_back", "lease_expired",
@@ -56,6 +62,11 @@ _u16, _u32, _u64 = ctypes.c_uint16, ctypes.c_uint32, ctypes.c_uint64
 
 class _Record(ctypes.Structure):
     """Shown with its fields; compared by identity."""
+
+    def sources(self, value):
+        """Where one of VALUES comes from, for records of tasks and agents: of FROM."""
+        bits = self.source_bits >> 4 * VALUES.index(value)
+        return tuple(name for i, name in enumerate(FROM) if bits >> i & 1)
 
     def __repr__(self):
         words = (f"{name}={getattr(self, name)!r}" for name, *_ in self._fields_
@@ -69,14 +80,22 @@ class TaskRecord(_Record):
     _fields_ = [(n, _u32) for n in ("tid", "tgid")] + [(n, _u64) for n in (
         "agent_id", "start_ns", "run_ns", "wait_ns", "nvcsw", "nivcsw", "migrations",
         "gpu_wait_ns", "gpu_waits", "gpu_launches", "gpu_alloc_bytes", "starved_ns",
-        "gpu_last_ns")] + [("valid", _u32), ("estimated", _u32), ("role_number", _u16),
-                           ("role_source", _u16), ("wait_style", _u16), ("last_cpu", _u16),
-                           ("comm", ctypes.c_char * COMM_LEN), ("_reserved", _u64 * 2)]
+        "gpu_last_ns", "gpu_busy_ns", "gpu_memory_bytes", "energy_uj")] + [
+        ("role_run_ns", _u64 * ROLES_MAX), ("valid", _u32), ("estimated", _u32),
+        ("stale", _u32), ("placement_number", _u16), ("_pad", _u16), ("source_bits", _u64),
+        ("role_number", _u16), ("role_source", _u16), ("wait_style", _u16),
+        ("last_cpu", _u16), ("comm", ctypes.c_char * COMM_LEN)]
 
     @property
     def role(self):
         """What the task is for, as a word."""
         return ROLES[self.role_number] if self.role_number < len(ROLES) else "unknown"
+
+    @property
+    def placement(self):
+        """Is it on CPUs that are kept free for it? One of PLACEMENTS."""
+        number = self.placement_number
+        return PLACEMENTS[number] if number < len(PLACEMENTS) else "unknown"
 
 
 class AgentRecord(_Record):
@@ -85,9 +104,10 @@ class AgentRecord(_Record):
     _fields_ = [("id", _u64), ("weight", _u32), ("tasks", _u32)] + [(n, _u64) for n in (
         "forks", "joins", "exits", "lost", "run_ns", "wait_ns", "nvcsw", "nivcsw",
         "migrations", "gpu_wait_ns", "gpu_waits", "gpu_launches", "gpu_alloc_bytes",
-        "starved_ns")] + [("valid", _u32), ("estimated", _u32),
-                          ("name", ctypes.c_char * NAME_LEN), ("parent_id", _u64),
-                          ("_reserved", _u64 * 2)]
+        "starved_ns", "gpu_busy_ns", "gpu_memory_bytes", "energy_uj")] + [
+        ("role_run_ns", _u64 * ROLES_MAX), ("valid", _u32), ("estimated", _u32),
+        ("stale", _u32), ("_pad", _u32), ("source_bits", _u64),
+        ("name", ctypes.c_char * NAME_LEN), ("parent_id", _u64), ("_reserved", _u64 * 2)]
 
 
 class Event(_Record):

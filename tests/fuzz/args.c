@@ -101,7 +101,7 @@ static void fill_list(void *arg)
 {
 	struct starling_list *a = arg;
 
-	a->record_size = 160 + 8 * below(8);
+	a->record_size = sizeof(struct starling_task_record) - 8 + 8 * below(8);
 	a->count = below(12);
 	a->records = (uintptr_t)room + ROOM - a->record_size * a->count;
 	a->cursor[0] = one_in(2) ? 0 : below(1000);
@@ -128,6 +128,11 @@ static void fill_publish(void *arg)
 		rec[i].gpu_launches = below(1 << 20);
 		rec[i].gpu_alloc_bytes = one_in(8) ? edge() >> 20 : below(1 << 30);
 		rec[i].starved_ns = below(1 << 30);
+		rec[i].gpu_busy_ns = below(1 << 30);
+		rec[i].gpu_memory_bytes = one_in(8) ? edge() : below(1 << 30);
+		rec[i].energy_uj = below(1 << 30);
+		rec[i].placement = below(3 + one_in(8));
+		rec[i].source = next();
 		rec[i].valid = next();
 		rec[i].estimated = next();
 	}

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Tests of the module's ABI and its library; run in a guest by run-guest. That
 # the library does without the module is tested natively.
-kselftest_c := harness commands agents lineage telemetry control access tree lib trace event \
+kselftest_c := harness commands agents lineage roles telemetry control access tree lib trace event \
 	uring uring32 ring queue daemon lease lease-order lease-end lease-model stress tree-stress lease-stress \
 	scale module util waiter main
 $(eval $(call testprog,starling-kselftest,$(kselftest_c:%=tests/kselftest/%.c) $(lib_c) \

@@ -290,13 +290,14 @@ TEST(untouched_on_failure)
 /* Offsets are the ABI: a program built yesterday has them. */
 TEST(layout)
 {
-	EQ(sizeof(struct starling_task_record), 160);
-	EQ(offsetof(struct starling_task_record, valid), 112);
-	EQ(offsetof(struct starling_task_record, comm), 128);
-	EQ(sizeof(struct starling_agent_record), 192);
+	EQ(sizeof(struct starling_task_record), 248);
+	EQ(offsetof(struct starling_task_record, valid), 200);
+	EQ(offsetof(struct starling_task_record, source), 216);
+	EQ(offsetof(struct starling_task_record, comm), 232);
+	EQ(sizeof(struct starling_agent_record), 296);
 	EQ(offsetof(struct starling_agent_record, run_ns), 48);
-	EQ(offsetof(struct starling_agent_record, name), 136);
-	EQ(offsetof(struct starling_agent_record, parent_id), 168);
+	EQ(offsetof(struct starling_agent_record, name), 240);
+	EQ(offsetof(struct starling_agent_record, parent_id), 272);
 	EQ(sizeof(struct starling_event), 64);
 	EQ(sizeof(struct starling_lease_record), 88);
 	EQ(sizeof(struct starling_info), 96);
@@ -306,10 +307,10 @@ TEST(layout)
 	EQ(sizeof(struct starling_publish), 48);
 	EQ(sizeof(struct starling_agent_task), 32);
 	EQ(sizeof(struct starling_agent_set), 64);
-	EQ(sizeof(struct starling_agent_stat), 200);
-	EQ(sizeof(struct starling_task_stat), 176);
+	EQ(sizeof(struct starling_agent_stat), 304);
+	EQ(sizeof(struct starling_task_stat), 264);
 	EQ(sizeof(struct starling_task_role), 32);
-	EQ(sizeof(struct starling_page), 248);
+	EQ(sizeof(struct starling_page), 352);
 	EQ(offsetof(struct starling_page, agent), 56);
 	EQ(offsetof(struct starling_slot, task), 8);
 }

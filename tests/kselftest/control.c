@@ -10,7 +10,11 @@
 #include "util.h"
 
 #define GPU_BITS (1U << STARLING_VAL_GPU_WAIT | 1U << STARLING_VAL_GPU_LAUNCH | \
-		  1U << STARLING_VAL_GPU_ALLOC | 1U << STARLING_VAL_STARVED)
+		  1U << STARLING_VAL_GPU_ALLOC | 1U << STARLING_VAL_STARVED | \
+		  1U << STARLING_VAL_GPU_BUSY | 1U << STARLING_VAL_GPU_MEMORY | \
+		  1U << STARLING_VAL_ENERGY)
+#define MEMORY_BIT (1U << STARLING_VAL_GPU_MEMORY)
+#define SOURCE(rec, val) STARLING_SOURCE_OF((rec).source, STARLING_VAL_##val)
 
 TEST(claim_one_holder)
 {
@@ -59,6 +63,14 @@ static void sample_of(int fd, pid_t tid, struct starling_task_record *rec)
 	rec->gpu_alloc_bytes = 4096;
 	rec->starved_ns = 77;
 	rec->gpu_last_ns = 5;
+	rec->gpu_busy_ns = 500;
+	rec->gpu_memory_bytes = 8192;
+	rec->energy_uj = 30;
+	rec->placement = STARLING_PLACEMENT_PROTECTED;
+	rec->source = STARLING_SOURCE(STARLING_VAL_GPU_WAIT, STARLING_FROM_PROBE) |
+		      STARLING_SOURCE(STARLING_VAL_GPU_MEMORY, STARLING_FROM_DRIVER) |
+		      STARLING_SOURCE(STARLING_VAL_ENERGY, STARLING_FROM_MODEL) |
+		      STARLING_SOURCE(STARLING_VAL_RUN, STARLING_FROM_MODEL);
 	rec->wait_style = STARLING_WAIT_YIELD;
 	rec->valid |= GPU_BITS;
 	rec->estimated = 1U << STARLING_VAL_STARVED;
@@ -100,7 +112,9 @@ TEST(publish_applies)
 	EQ(stat_task(fd, c.pid, &got), 0);
 	EQ(got.gpu_waits, 10);
 	EQ(got.valid & GPU_BITS, 1U << STARLING_VAL_GPU_WAIT);
-	EQ(got.estimated, 0);
+	/* What was known is stale now, an estimate still. */
+	EQ(got.stale, GPU_BITS & ~(1U << STARLING_VAL_GPU_WAIT));
+	EQ(got.estimated, 1U << STARLING_VAL_STARVED);
 	/* Unknown is not zero, nor is it anything else. */
 	rec.gpu_launches = 999;
 	EQ(publish(dev, &rec, 1, &applied), 0);
@@ -112,6 +126,100 @@ TEST(publish_applies)
 	EQ(sum.starved_ns, 77);
 	EQ(sum.gpu_alloc_bytes, 4096);
 	EQ(sum.valid & 1 << STARLING_VAL_GPU_WAIT, 1 << STARLING_VAL_GPU_WAIT);
+	EQ(sum.stale & MEMORY_BIT, 0);
+	EQ(sum.stale, got.stale & ~MEMORY_BIT);
+}
+
+TEST(counters_and_gauge)
+{
+	struct starling_task_record rec, got;
+	struct starling_agent_record sum;
+	int dev = device(), fd = agent("gauge"), other = agent("other");
+	uint32_t applied;
+	struct child c;
+
+	EQ(claim(dev), 0);
+	child_start(&c, NULL);
+	EQ(join(fd, c.pid, 0), 0);
+	sample_of(fd, c.pid, &rec);
+	EQ(publish(dev, &rec, 1, &applied), 0);
+	rec.gpu_memory_bytes = 4096;
+	rec.gpu_busy_ns--;
+	rec.energy_uj--;
+	EQ(publish(dev, &rec, 1, &applied), 0);
+	EQ(stat_task(fd, c.pid, &got), 0);
+	EQ(got.gpu_busy_ns, 500);
+	EQ(got.energy_uj, 30);
+	EQ(got.gpu_memory_bytes, 4096);
+	/* Where it comes from is the publisher's word, but not of what the kernel counts. */
+	EQ(SOURCE(got, GPU_WAIT), STARLING_FROM_PROBE);
+	EQ(SOURCE(got, GPU_MEMORY), STARLING_FROM_DRIVER);
+	EQ(SOURCE(got, ENERGY), STARLING_FROM_MODEL);
+	EQ(SOURCE(got, GPU_LAUNCH), STARLING_FROM_NONE);
+	EQ(SOURCE(got, RUN), STARLING_FROM_KERNEL);
+	EQ(SOURCE(got, ROLES), STARLING_FROM_KERNEL);
+	live_agent(fd, &sum);
+	EQ(sum.gpu_memory_bytes, 4096);
+	EQ(sum.valid & MEMORY_BIT, MEMORY_BIT);
+	EQ(SOURCE(sum, GPU_MEMORY), STARLING_FROM_DRIVER);
+	stat_agent(fd, &sum);
+	EQ(sum.gpu_memory_bytes, 0);
+	/* It moves with the task, what was counted before does not. */
+	EQ(join(other, c.pid, 0), 0);
+	live_agent(fd, &sum);
+	EQ(sum.gpu_memory_bytes, 0);
+	EQ(sum.energy_uj, 30);
+	live_agent(other, &sum);
+	EQ(sum.gpu_memory_bytes, 4096);
+	EQ(sum.energy_uj, 0);
+	EQ(child_end(&c), 0);
+	live_agent(other, &sum);
+	EQ(sum.gpu_memory_bytes, 0);
+	EQ(sum.valid & MEMORY_BIT, 0);
+}
+
+static void next_placement(int fd, pid_t tid, uint64_t now, uint64_t before)
+{
+	struct starling_event event;
+
+	EQ(event_next(fd, STARLING_EVENT_NOWAIT, 0, 0, &event), 0);
+	EQ(event.type, STARLING_EVENT_PLACEMENT);
+	EQ(event.tid, tid);
+	EQ(event.value[0], now);
+	EQ(event.value[1], before);
+}
+
+TEST(placement)
+{
+	struct starling_task_record rec, got;
+	struct starling_event event;
+	int dev, fd = agent("placement"), below = must_sub(fd, "below");
+	struct child c;
+	uint32_t applied;
+
+	child_start(&c, NULL);
+	dev = device();
+	EQ(event_mask(fd, 1U << STARLING_EVENT_PLACEMENT), 0);
+	EQ(claim(dev), 0);
+	EQ(join(fd, c.pid, 0), 0);
+	sample_of(fd, c.pid, &rec);
+	EQ(publish(dev, &rec, 1, &applied), 0);
+	EQ(publish(dev, &rec, 1, &applied), 0);
+	next_placement(fd, c.pid, STARLING_PLACEMENT_PROTECTED, STARLING_PLACEMENT_UNKNOWN);
+	EQ(event_next(fd, STARLING_EVENT_NOWAIT, 0, 0, &event), -EAGAIN);
+	rec.placement = STARLING_PLACEMENT_SHARED;
+	EQ(publish(dev, &rec, 1, &applied), 0);
+	next_placement(fd, c.pid, STARLING_PLACEMENT_SHARED, STARLING_PLACEMENT_PROTECTED);
+	rec.placement = STARLING_PLACEMENT_PROTECTED + 1;
+	EQ(publish(dev, &rec, 1, &applied), -EINVAL);
+	EQ(join(below, c.pid, 0), 0);
+	EQ(stat_task(below, c.pid, &got), 0);
+	EQ(got.placement, STARLING_PLACEMENT_SHARED);
+	EQ(join(fd, c.pid, 0), 0);
+	close(dev);
+	next_placement(fd, c.pid, STARLING_PLACEMENT_UNKNOWN, STARLING_PLACEMENT_SHARED);
+	EQ(stat_task(fd, c.pid, &got), 0);
+	EQ(got.placement, STARLING_PLACEMENT_UNKNOWN);
 }
 
 TEST(publish_passes_over)
@@ -224,7 +332,10 @@ TEST(publisher_restarts)
 	EQ(got.role_source, STARLING_BY_NONE);
 	EQ(got.wait_style, STARLING_WAIT_UNKNOWN);
 	EQ(got.valid & GPU_BITS, 0);
+	EQ(got.stale, GPU_BITS);
+	EQ(SOURCE(got, GPU_WAIT), STARLING_FROM_PROBE);
 	EQ(got.gpu_waits, 10);
+	EQ(got.gpu_memory_bytes, 8192);
 	dev = device();
 	EQ(claim(dev), 0);
 	/* Handed back as it was read: nothing is counted twice. */
@@ -239,6 +350,7 @@ TEST(publisher_restarts)
 	EQ(got.gpu_waits, 13);
 	EQ(got.gpu_launches, 20);
 	EQ(got.valid & GPU_BITS, GPU_BITS);
+	EQ(got.stale, 0);
 }
 
 static int fork_one(int n)
@@ -304,12 +416,13 @@ TEST(list_sizes)
 	EQ(buf[0][511], 0);
 	EQ(buf[1][0], 0xcc);
 	n = 3;
-	EQ(list(dev, STARLING_IOC_TASKS, buf, 159, &n, cursor), -EINVAL);
-	EQ(list(dev, STARLING_IOC_AGENTS, buf, 183, &n, cursor), -EINVAL);
+	EQ(list(dev, STARLING_IOC_TASKS, buf, sizeof(*rec) - 1, &n, cursor), -EINVAL);
+	EQ(list(dev, STARLING_IOC_AGENTS, buf, sizeof(struct starling_agent_record) - 1, &n,
+		cursor), -EINVAL);
 	EQ(list(dev, STARLING_IOC_TASKS, buf, 4097, &n, cursor), -EINVAL);
 	memset(cursor, 0, sizeof(cursor));
-	EQ(list(dev, STARLING_IOC_TASKS, NULL, 160, &n, cursor), -EFAULT);
+	EQ(list(dev, STARLING_IOC_TASKS, NULL, sizeof(*rec), &n, cursor), -EFAULT);
 	n = 0;
-	EQ(list(dev, STARLING_IOC_TASKS, NULL, 160, &n, cursor), 0);
+	EQ(list(dev, STARLING_IOC_TASKS, NULL, sizeof(*rec), &n, cursor), 0);
 	EQ(n, 0);
 }

@@ -110,6 +110,7 @@ TEST_TIMED(events, 60)
 	}
 	sample.role = STARLING_ROLE_FEEDER;
 	sample.role_source = STARLING_BY_DETECTION;
+	sample.placement = STARLING_PLACEMENT_PROTECTED;
 	EQ(publish(dev, &sample, 1, &applied), 0);
 	EQ(join(two, pid, 0), 0);
 	kill(pid, SIGKILL);
@@ -126,6 +127,8 @@ TEST_TIMED(events, 60)
 	saw(1, "starling_task_join: agent=%llu tid=%d tgid=%d role=orchestrator source=lineage "
 	    "how=fork", a, pid);
 	saw(1, "starling_task_role: agent=%llu tid=%d tgid=%d role=tool source=lineage", a, pid);
+	saw(1, "starling_task_placement: agent=%llu tid=%d tgid=%d role=tool source=lineage "
+	    "placement=protected", a, pid);
 	saw(1, "starling_task_role: agent=%llu tid=%d tgid=%d role=feeder source=detection",
 	    a, pid);
 	saw(1, "starling_task_leave: agent=%llu tid=%d tgid=%d role=feeder source=detection "

@@ -13,7 +13,10 @@ int main(void)
 	SIZE("TaskRecord", starling_task_record);
 	AT("TaskRecord agent_id", starling_task_record, agent_id);
 	AT("TaskRecord gpu_last_ns", starling_task_record, gpu_last_ns);
+	AT("TaskRecord role_run_ns", starling_task_record, role_run_ns);
 	AT("TaskRecord valid", starling_task_record, valid);
+	AT("TaskRecord placement_number", starling_task_record, placement);
+	AT("TaskRecord source_bits", starling_task_record, source);
 	AT("TaskRecord role_number", starling_task_record, role);
 	AT("TaskRecord last_cpu", starling_task_record, last_cpu);
 	AT("TaskRecord comm", starling_task_record, comm);
@@ -21,6 +24,8 @@ int main(void)
 	AT("AgentRecord weight", starling_agent_record, weight);
 	AT("AgentRecord lost", starling_agent_record, lost);
 	AT("AgentRecord starved_ns", starling_agent_record, starved_ns);
+	AT("AgentRecord role_run_ns", starling_agent_record, role_run_ns);
+	AT("AgentRecord source_bits", starling_agent_record, source);
 	AT("AgentRecord name", starling_agent_record, name);
 	AT("AgentRecord parent_id", starling_agent_record, parent_id);
 	SIZE("Event", starling_event);

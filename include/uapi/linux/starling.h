@@ -163,7 +163,17 @@ enum starling_wait_style {
 	STARLING_WAIT_YIELD,
 };
 
-/* Bits of starling_task_record.valid and .estimated: one a value. */
+/* Is a task on CPUs that are kept free for it? */
+enum starling_placement {
+	STARLING_PLACEMENT_UNKNOWN = 0,	/* nobody who places says so */
+	STARLING_PLACEMENT_SHARED,
+	STARLING_PLACEMENT_PROTECTED,
+};
+
+/*
+ * Bits of @valid, @estimated and @stale of the records: one a value; at most
+ * 16, of which @source has four bits each.
+ */
 enum starling_value {
 	STARLING_VAL_RUN = 0,		/* run_ns */
 	STARLING_VAL_WAIT,		/* wait_ns */
@@ -173,12 +183,33 @@ enum starling_value {
 	STARLING_VAL_GPU_LAUNCH,	/* gpu_launches */
 	STARLING_VAL_GPU_ALLOC,		/* gpu_alloc_bytes */
 	STARLING_VAL_STARVED,		/* starved_ns */
+	STARLING_VAL_ROLES,		/* role_run_ns */
+	STARLING_VAL_GPU_BUSY,		/* gpu_busy_ns */
+	STARLING_VAL_GPU_MEMORY,	/* gpu_memory_bytes */
+	STARLING_VAL_ENERGY,		/* energy_uj */
 	__STARLING_VAL_MAX,
 };
 
+/* Where a value comes from: bits, as a sum may have several sources. */
+enum starling_value_source {
+	STARLING_FROM_NONE = 0,		/* not known, or not said */
+	STARLING_FROM_KERNEL = 1,	/* the kernel's own accounting */
+	STARLING_FROM_PROBE = 2,	/* counted by BPF */
+	STARLING_FROM_DRIVER = 4,	/* told by the GPU's driver */
+	STARLING_FROM_MODEL = 8,	/* computed from other values */
+};
+
+/* @by, as @source has it for value @val; and the other way round. */
+#define STARLING_SOURCE(val, by)	((__u64)(by) << 4 * (val))
+#define STARLING_SOURCE_OF(source, val)	((source) >> 4 * (val) & 15)
+
+/* Entries of role_run_ns: one an enum starling_role, those beyond are 0. */
+#define STARLING_ROLES_MAX	8
+
 /*
  * Telemetry of one task (thread). Counters start when the task starts, for
- * GPU values when the probes first saw it; they never go back.
+ * GPU values when the probes first saw it; they never go back. What is in use
+ * now (@gpu_memory_bytes) is no counter and may fall.
  *
  * @tid, @tgid:	in the reader's PID namespace (module), the initial one (BPF)
  * @agent_id:	0 when the task belongs to no agent
@@ -194,8 +225,19 @@ enum starling_value {
  * @starved_ns:	time a feeder was runnable but not running while its GPU had
  *		nothing to do, ns; an upper bound where bit STARVED of @estimated
  * @gpu_last_ns: CLOCK_MONOTONIC time of the last wait call; 0: never
+ * @gpu_busy_ns: time a GPU worked for the task, ns
+ * @gpu_memory_bytes: device memory in use now, bytes
+ * @energy_uj:	the task's share of energy, uJ
+ * @role_run_ns: time on a CPU in each role, by enum starling_role, ns. Their sum
+ *		is what @run_ns has grown by since the task was made a member: all
+ *		of it for one that came by fork
  * @valid:	bit (1 << STARLING_VAL_x): value x is known; unknown is not 0
  * @estimated:	bit (1 << STARLING_VAL_x): value x is an estimate
+ * @stale:	bit (1 << STARLING_VAL_x): value x was known, is kept, and nobody
+ *		vouches for it any more; never together with its bit in @valid
+ * @placement:	enum starling_placement
+ * @source:	STARLING_SOURCE_OF(source, STARLING_VAL_x): enum
+ *		starling_value_source of a value that is valid or stale
  */
 struct starling_task_record {
 	__u32 tid;
@@ -213,20 +255,28 @@ struct starling_task_record {
 	__u64 gpu_alloc_bytes;
 	__u64 starved_ns;
 	__u64 gpu_last_ns;
+	__u64 gpu_busy_ns;
+	__u64 gpu_memory_bytes;
+	__u64 energy_uj;
+	__u64 role_run_ns[STARLING_ROLES_MAX];
 	__u32 valid;
 	__u32 estimated;
+	__u32 stale;
+	__u16 placement;
+	__u16 __pad;
+	__u64 source;
 	__u16 role;
 	__u16 role_source;
 	__u16 wait_style;
 	__u16 last_cpu;
 	char comm[STARLING_COMM_LEN];
-	__u64 __reserved[2];
 };
 
 /*
  * An agent. Sums are of tasks that have left it, by exit or otherwise, and
  * count what they did while they were members; with STARLING_STAT_LIVE they
- * include the members there are.
+ * include the members there are. Memory in use is that of members there are:
+ * it is known with STARLING_STAT_LIVE only, and falls when they exit.
  *
  * @id:		never used again while the module is loaded
  * @weight:	share between agents, 1 to 10000
@@ -235,7 +285,9 @@ struct starling_task_record {
  * @joins:	members that were brought in by AGENT_JOIN
  * @exits:	members that left by exit
  * @lost:	children that could not be made members (memory, max_tasks)
- * @valid, @estimated: as in struct starling_task_record
+ * @valid, @estimated, @stale, @source: as in struct starling_task_record, here
+ *		set when it is so for one of the tasks: a value may be both valid
+ *		and stale, and may have several sources
  * @parent_id:	0 for a root agent
  */
 struct starling_agent_record {
@@ -256,8 +308,15 @@ struct starling_agent_record {
 	__u64 gpu_launches;
 	__u64 gpu_alloc_bytes;
 	__u64 starved_ns;
+	__u64 gpu_busy_ns;
+	__u64 gpu_memory_bytes;
+	__u64 energy_uj;
+	__u64 role_run_ns[STARLING_ROLES_MAX];
 	__u32 valid;
 	__u32 estimated;
+	__u32 stale;
+	__u32 __pad;
+	__u64 source;
 	char name[STARLING_NAME_LEN];
 	__u64 parent_id;
 	__u64 __reserved[2];
@@ -318,8 +377,9 @@ struct starling_agent_create {
 /*
  * STARLING_IOC_CONTROL_CLAIM - become the one that may PUBLISH; on the device
  *
- * Ends when the descriptor is closed: detected roles then go back to none
- * and GPU values are no longer valid. Claiming twice is no error.
+ * Ends when the descriptor is closed: detected roles then go back to none,
+ * placements to unknown, rules for leases to the built-in ones, and published
+ * values are stale. Claiming twice is no error.
  */
 struct starling_control {
 	__u32 size;
@@ -354,13 +414,15 @@ struct starling_list {
 /*
  * STARLING_IOC_PUBLISH - hand in what only the daemon can see; on the device
  *
- * Of each record @tid, @start_ns, @gpu_*, @starved_ns, @wait_style and the GPU
- * bits of @valid and @estimated are taken. With @role_source
+ * Of each record @tid, @start_ns, @gpu_*, @starved_ns, @energy_uj, @wait_style,
+ * @placement and, of these values, @valid, @estimated and @source are taken.
+ * With @role_source
  * STARLING_BY_DETECTION @role is taken too, unless owner or task have set one;
  * with any other the role stays. The rest is not looked at, so that a record
  * may be read, changed and handed back. Values whose bit in @valid is clear and
  * counters lower than those there already are not taken: a publisher that
- * starts anew adds to what it finds. Tasks that are gone or are no members are
+ * starts anew adds to what it finds. A value that was valid and is so no more
+ * is stale. Tasks that are gone or are no members are
  * passed over; @out_applied counts the others.
  */
 struct starling_publish {
@@ -643,7 +705,7 @@ struct starling_lease_policy {
 /* What happened to an agent; bit (1 << type) in STARLING_IOC_EVENT_MASK. */
 enum starling_event_type {
 	STARLING_EVENT_ROLE = 1,	/* value: role, source, role before */
-	STARLING_EVENT_PLACEMENT,	/* value: 1: protected CPUs, 0: shared */
+	STARLING_EVENT_PLACEMENT,	/* value: placement, placement before */
 	STARLING_EVENT_LEASE_GRANTED,	/* value: lease, gpu, cookie, expires_ns */
 	STARLING_EVENT_LEASE_GIVE_BACK,	/* value: lease, gpu, cookie, end ns */
 	STARLING_EVENT_LEASE_EXPIRED,	/* value: lease, gpu, cookie */
