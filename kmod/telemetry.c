@@ -5,11 +5,18 @@
  * agent's lock, so there is one writer at a time; readers use the sequence
  * counts and are never waited for. While there is a mapping a work item
  * refreshes the CPU values ten times a second.
+ *
+ * The memory is made of chunks, of which there are as many as the agent's
+ * members have needed so far. Mappings have room for all; what they show is
+ * looked up when it is touched. Members come where nobody may sleep: those
+ * that find no slot are counted, and the work item adds a chunk for them.
  */
 #include <linux/bitmap.h>
 #include <linux/ktime.h>
+#include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/pid_namespace.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
@@ -18,21 +25,48 @@
 #include "task.h"
 #include "telemetry.h"
 
+#define CHUNK		max_t(size_t, PAGE_SIZE, SZ_16K)
+#define CHUNKS_MAX	(STARLING_MAP_SIZE / SZ_16K)
+/* In units of a slot, the first chunk has the header too. */
+#define CHUNK_UNITS	(CHUNK / STARLING_SLOT_SIZE)
+#define HEAD_UNITS	(STARLING_SLOTS_OFFSET / STARLING_SLOT_SIZE)
+
+static_assert(sizeof(struct starling_slot) <= STARLING_SLOT_SIZE);
+
 /**
  * struct starling_pages - the pages and what slots of them are taken
- * @head:	start of the memory that is mapped
- * @owner:	of each slot
- * @taken:	slots that have one
+ * @head:	start of the first chunk
+ * @memcg:	who pays for them: who mapped them first; counted
+ * @nchunks:	how many there are; only grows
+ * @hint:	no slot below it is free
+ * @taken:	slots that have an owner
+ * @chunk:	what is mapped, CHUNK bytes each; behind that, for each unit, the
+ *		member that has the slot
  */
 struct starling_pages {
 	struct starling_page *head;
-	struct starling_member *owner[STARLING_NSLOTS];
+	struct mem_cgroup *memcg;
+	unsigned int nchunks;
+	unsigned int hint;
 	DECLARE_BITMAP(taken, STARLING_NSLOTS);
+	void *chunk[CHUNKS_MAX];
 };
 
-static struct starling_slot *slot_at(struct starling_pages *pages, int i)
+static struct starling_slot *slot_at(struct starling_pages *pages, unsigned int i)
 {
-	return (void *)pages->head + STARLING_SLOTS_OFFSET + i * STARLING_SLOT_SIZE;
+	i += HEAD_UNITS;
+	return pages->chunk[i / CHUNK_UNITS] + i % CHUNK_UNITS * STARLING_SLOT_SIZE;
+}
+
+static struct starling_member **owner_of(struct starling_pages *pages, unsigned int i)
+{
+	i += HEAD_UNITS;
+	return (struct starling_member **)(pages->chunk[i / CHUNK_UNITS] + CHUNK) + i % CHUNK_UNITS;
+}
+
+static unsigned int nslots(const struct starling_pages *pages)
+{
+	return pages->nchunks * CHUNK_UNITS - HEAD_UNITS;
 }
 
 static void write_begin(u32 *seq)
@@ -65,12 +99,16 @@ void starling_slot_write(struct starling_member *m)
 static bool slot_try(struct starling_member *m)
 {
 	struct starling_pages *pages = m->agent->pages;
-	int i = find_first_zero_bit(pages->taken, STARLING_NSLOTS);
+	unsigned int i;
 
-	if (i == STARLING_NSLOTS || !m->rec.tid)
+	if (!m->rec.tid)
+		return false;
+	i = find_next_zero_bit(pages->taken, nslots(pages), pages->hint);
+	pages->hint = i;
+	if (i == nslots(pages))
 		return false;
 	__set_bit(i, pages->taken);
-	pages->owner[i] = m;
+	*owner_of(pages, i) = m;
 	m->slot = i;
 	starling_slot_write(m);
 	return true;
@@ -99,8 +137,8 @@ void starling_slot_drop(struct starling_member *m)
 	write_begin(&slot->seq);
 	memset(&slot->task, 0, sizeof(slot->task));
 	write_end(&slot->seq);
-	pages->owner[m->slot] = NULL;
 	__clear_bit(m->slot, pages->taken);
+	pages->hint = min_t(unsigned int, pages->hint, m->slot);
 	m->slot = -1;
 }
 
@@ -124,25 +162,93 @@ static void slots_refill(struct starling_agent *agent)
 	struct starling_member *m;
 
 	list_for_each_entry(m, &agent->members, link) {
-		if (!head->overflow || bitmap_full(agent->pages->taken, STARLING_NSLOTS))
+		if (!head->overflow || agent->pages->hint == nslots(agent->pages))
 			break;
 		if (m->slot < 0 && slot_try(m))
 			WRITE_ONCE(head->overflow, head->overflow - 1);
 	}
 }
 
-static void slots_sample(struct starling_agent *agent)
+/* Not all who have no slot can have one; but one of these has found none. */
+static bool chunk_wanted(const struct starling_pages *pages)
+{
+	return pages->head->overflow && pages->hint == nslots(pages) &&
+	       nslots(pages) < STARLING_NSLOTS;
+}
+
+static void *chunk_alloc(struct mem_cgroup *memcg)
+{
+	struct mem_cgroup *old = set_active_memcg(memcg);
+	void *chunk = __vmalloc(CHUNK + CHUNK_UNITS * sizeof(struct starling_member *),
+				GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN);
+
+	set_active_memcg(old);
+	return chunk;
+}
+
+/* Under the agent's lock. */
+static void chunk_add(struct starling_pages *pages, void *chunk)
+{
+	/* Who touches it before it is announced finds it zeroed, too. */
+	smp_store_release(&pages->chunk[pages->nchunks], chunk);
+	pages->nchunks++;
+	/* Readers that see the larger number find the memory. */
+	smp_store_release(&pages->head->nslots, nslots(pages));
+}
+
+/* Without memory it is tried again at the next sample. */
+static void pages_grow(struct starling_agent *agent)
 {
 	struct starling_pages *pages = agent->pages;
-	int i;
+	void *chunk = NULL;
+	bool wanted;
 
-	for_each_set_bit(i, pages->taken, STARLING_NSLOTS) {
-		starling_member_sample(pages->owner[i]);
-		starling_slot_write(pages->owner[i]);
+	do {
+		spin_lock(&agent->lock);
+		if (chunk && chunk_wanted(pages)) {
+			chunk_add(pages, chunk);
+			chunk = NULL;
+			slots_refill(agent);
+		}
+		wanted = chunk_wanted(pages);
+		spin_unlock(&agent->lock);
+		if (wanted && !chunk)
+			chunk = chunk_alloc(pages->memcg);
+	} while (wanted && chunk);
+	vfree(chunk);
+}
+
+/* The members with slots in one chunk, @from is the first of them; the next one's first. */
+static unsigned int chunk_sample(struct starling_pages *pages, unsigned int from)
+{
+	unsigned int end = round_down(from + HEAD_UNITS, CHUNK_UNITS) + CHUNK_UNITS - HEAD_UNITS;
+	struct starling_member *m;
+
+	for_each_set_bit_from(from, pages->taken, end) {
+		m = *owner_of(pages, from);
+		starling_member_sample(m);
+		starling_slot_write(m);
 	}
+	return end;
+}
+
+static void pages_sample(struct starling_agent *agent)
+{
+	struct starling_pages *pages = agent->pages;
+	unsigned int i = 0;
+
+	do {
+		spin_lock(&agent->lock);
+		i = chunk_sample(pages, i);
+		spin_unlock(&agent->lock);
+		cond_resched();
+	} while (i < nslots(pages));
+	spin_lock(&agent->lock);
 	slots_refill(agent);
 	starling_pages_update(agent);
 	WRITE_ONCE(pages->head->sampled_ns, ktime_get_ns());
+	spin_unlock(&agent->lock);
+	pages_grow(agent);
 }
 
 static void sample_work(struct work_struct *work)
@@ -151,8 +257,8 @@ static void sample_work(struct work_struct *work)
 		container_of(to_delayed_work(work), struct starling_agent, sample);
 	bool again;
 
+	pages_sample(agent);
 	spin_lock(&agent->lock);
-	slots_sample(agent);
 	again = agent->maps;
 	agent->sampling = again;
 	spin_unlock(&agent->lock);
@@ -168,16 +274,27 @@ void starling_pages_init(struct starling_agent *agent)
 	INIT_DELAYED_WORK(&agent->sample, sample_work);
 }
 
+void starling_pages_free(struct starling_pages *pages)
+{
+	if (!pages)
+		return;
+	while (pages->nchunks)
+		vfree(pages->chunk[--pages->nchunks]);
+	mem_cgroup_put(pages->memcg);
+	vfree(pages);
+}
+
 static struct starling_pages *pages_alloc(void)
 {
-	struct starling_pages *pages = kzalloc(sizeof(*pages), GFP_KERNEL_ACCOUNT);
+	struct starling_pages *pages = __vmalloc(sizeof(*pages), GFP_KERNEL_ACCOUNT | __GFP_ZERO);
 	struct starling_page *head;
 
 	if (!pages)
 		return NULL;
-	head = vmalloc_user(STARLING_MAP_SIZE);
+	pages->memcg = get_mem_cgroup_from_mm(current->mm);
+	head = chunk_alloc(pages->memcg);
 	if (!head) {
-		kfree(pages);
+		starling_pages_free(pages);
 		return NULL;
 	}
 	head->magic = STARLING_PAGE_MAGIC;
@@ -186,17 +303,9 @@ static struct starling_pages *pages_alloc(void)
 	head->slots_offset = STARLING_SLOTS_OFFSET;
 	head->slot_size = STARLING_SLOT_SIZE;
 	head->record_size = sizeof(struct starling_task_record);
-	head->nslots = STARLING_NSLOTS;
 	pages->head = head;
+	chunk_add(pages, head);
 	return pages;
-}
-
-void starling_pages_free(struct starling_pages *pages)
-{
-	if (!pages)
-		return;
-	vfree(pages->head);
-	kfree(pages);
 }
 
 /* Two mappers may race to be the first. */
@@ -216,10 +325,13 @@ static int pages_provide(struct starling_agent *agent)
 		pages = NULL;
 		list_for_each_entry(m, &agent->members, link)
 			starling_slot_take(m);
-		slots_sample(agent);
+		starling_pages_update(agent);
 	}
 	spin_unlock(&agent->lock);
-	starling_pages_free(pages);
+	if (pages)
+		starling_pages_free(pages);
+	else
+		pages_sample(agent);
 	return 0;
 }
 
@@ -249,9 +361,26 @@ static void map_close(struct vm_area_struct *vma)
 	spin_unlock(&agent->lock);
 }
 
+/* What there is stays there for longer than the mapping. */
+static vm_fault_t map_fault(struct vm_fault *vmf)
+{
+	struct starling_agent *agent = vmf->vma->vm_file->private_data;
+	size_t at = (size_t)vmf->pgoff << PAGE_SHIFT;
+	void *chunk;
+
+	/* Pairs with that in chunk_add(). */
+	chunk = at < STARLING_MAP_SIZE ? smp_load_acquire(&agent->pages->chunk[at / CHUNK]) : NULL;
+	if (!chunk)
+		return VM_FAULT_SIGBUS;
+	vmf->page = vmalloc_to_page(chunk + at % CHUNK);
+	get_page(vmf->page);
+	return 0;
+}
+
 static const struct vm_operations_struct map_ops = {
 	.open	= map_open,
 	.close	= map_close,
+	.fault	= map_fault,
 };
 
 /* Pages show the task ids of the creator's namespace: not to its descendants. */
@@ -271,7 +400,7 @@ int starling_pages_mmap(struct file *file, struct vm_area_struct *vma)
 	struct starling_agent *agent = file->private_data;
 	int err;
 
-	if (vma->vm_pgoff || vma->vm_end - vma->vm_start > PAGE_ALIGN(STARLING_MAP_SIZE))
+	if (vma->vm_pgoff || vma->vm_end - vma->vm_start > STARLING_MAP_SIZE)
 		return -EINVAL;
 	if (vma->vm_flags & (VM_WRITE | VM_EXEC) || !may_see_ids(agent))
 		return -EACCES;
@@ -279,9 +408,6 @@ int starling_pages_mmap(struct file *file, struct vm_area_struct *vma)
 	if (err)
 		return err;
 	starling_vm_flags(vma, VM_DONTEXPAND | VM_DONTDUMP, VM_MAYWRITE | VM_MAYEXEC);
-	err = remap_vmalloc_range(vma, agent->pages->head, 0);
-	if (err)
-		return err;
 	vma->vm_ops = &map_ops;
 	map_open(vma);
 	return 0;

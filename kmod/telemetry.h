@@ -3,6 +3,7 @@
 #ifndef STARLING_TELEMETRY_H
 #define STARLING_TELEMETRY_H
 
+#include <linux/sizes.h>
 #include <uapi/linux/starling.h>
 
 struct file;
@@ -11,11 +12,12 @@ struct starling_agent;
 struct starling_member;
 struct starling_pages;
 
-#define STARLING_NSLOTS		256
 #define STARLING_SAMPLE_MS	100
-#define STARLING_SLOT_SIZE	ALIGN(sizeof(struct starling_slot), 64)
-#define STARLING_SLOTS_OFFSET	ALIGN(sizeof(struct starling_page), 64)
-#define STARLING_MAP_SIZE	(STARLING_SLOTS_OFFSET + STARLING_NSLOTS * STARLING_SLOT_SIZE)
+/* A power of two, so that no slot is in two chunks. */
+#define STARLING_SLOT_SIZE	256
+#define STARLING_SLOTS_OFFSET	ALIGN(sizeof(struct starling_page), STARLING_SLOT_SIZE)
+#define STARLING_MAP_SIZE	SZ_16M
+#define STARLING_NSLOTS		((STARLING_MAP_SIZE - STARLING_SLOTS_OFFSET) / STARLING_SLOT_SIZE)
 
 void starling_pages_init(struct starling_agent *agent);
 void starling_pages_free(struct starling_pages *pages);

@@ -125,6 +125,12 @@ static const struct starling_slot *slot_at(const struct starling_page *page, uin
 			      (size_t)i * page->slot_size);
 }
 
+/* Slots there are now; what is mapped behind them must not be touched. */
+static uint32_t nslots(const struct starling_telemetry *t)
+{
+	return __atomic_load_n(&t->page->nslots, __ATOMIC_ACQUIRE);
+}
+
 STARLING_API int starling_telemetry_agent(const struct starling_telemetry *t,
 					  struct starling_agent_record *rec)
 {
@@ -140,9 +146,12 @@ static uint32_t slot_tid(const struct starling_slot *slot)
 
 STARLING_API int starling_telemetry_slot(const struct starling_telemetry *t, pid_t tid)
 {
+	uint32_t n;
+
 	if (!t)
 		return -ENODEV;
-	for (uint32_t i = 0; tid && i < t->page->nslots; i++)
+	n = tid ? nslots(t) : 0;
+	for (uint32_t i = 0; i < n; i++)
 		if (slot_tid(slot_at(t->page, i)) == (uint32_t)tid)
 			return i;
 	return -ESRCH;
@@ -156,7 +165,7 @@ STARLING_API int starling_telemetry_cpu(const struct starling_telemetry *t, int 
 
 	if (!t)
 		return -ENODEV;
-	if (slot < 0 || (uint32_t)slot >= t->page->nslots || !tid)
+	if (slot < 0 || (uint32_t)slot >= nslots(t) || !tid)
 		return -ESRCH;
 	s = slot_at(t->page, slot);
 	for (int i = 0; i < TRIES; i++) {
@@ -194,12 +203,14 @@ STARLING_API ssize_t starling_telemetry_tasks(const struct starling_telemetry *t
 					      struct starling_task_record *rec, size_t n)
 {
 	const struct starling_slot *slot;
+	uint32_t slots;
 	size_t have = 0;
 	int err;
 
 	if (!t)
 		return -ENODEV;
-	for (uint32_t i = 0; i < t->page->nslots && have < n; i++) {
+	slots = nslots(t);
+	for (uint32_t i = 0; i < slots && have < n; i++) {
 		slot = slot_at(t->page, i);
 		if (!slot_tid(slot))
 			continue;

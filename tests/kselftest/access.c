@@ -243,7 +243,7 @@ TEST(no_kernel_addresses)
 	uint32_t n = 64;
 	struct child c;
 	int info_fd;
-	void *page;
+	const struct starling_page *page;
 
 	child_start(&c, NULL);
 	EQ(join(fd, 0, 0), 0);
@@ -253,7 +253,7 @@ TEST(no_kernel_addresses)
 	page = mmap(NULL, info.out_map_size, PROT_READ, MAP_SHARED, fd, 0);
 	CHECK(page != MAP_FAILED);
 	sleep_ms(150);
-	no_addresses("page", page, info.out_map_size);
+	no_addresses("page", page, page->slots_offset + page->nslots * page->slot_size);
 	memset(rec, 0, sizeof(rec));
 	EQ(list(dev, STARLING_IOC_TASKS, rec, sizeof(rec[0]), &n, cursor), 0);
 	GE(n, 2);

@@ -33,6 +33,11 @@ static const struct starling_slot *slot_at(const struct starling_page *page, uin
 	return (const void *)((const char *)page + page->slots_offset + i * page->slot_size);
 }
 
+static uint32_t nslots(const struct starling_page *page)
+{
+	return __atomic_load_n(&page->nslots, __ATOMIC_ACQUIRE);
+}
+
 /* The protocol of the header, as a reader would write it. */
 static void read_slot(const struct starling_slot *slot, struct starling_task_record *rec)
 {
@@ -48,7 +53,7 @@ static void read_slot(const struct starling_slot *slot, struct starling_task_rec
 static bool find_slot(const struct starling_page *page, uint32_t tid,
 		      struct starling_task_record *rec)
 {
-	for (uint32_t i = 0; i < page->nslots; i++) {
+	for (uint32_t i = 0, n = nslots(page); i < n; i++) {
 		read_slot(slot_at(page, i), rec);
 		if (rec->tid == tid)
 			return true;
@@ -61,7 +66,7 @@ static uint32_t count_slots(const struct starling_page *page)
 	struct starling_task_record rec;
 	uint32_t n = 0;
 
-	for (uint32_t i = 0; i < page->nslots; i++) {
+	for (uint32_t i = 0, end = nslots(page); i < end; i++) {
 		read_slot(slot_at(page, i), &rec);
 		n += rec.tid != 0;
 	}
@@ -79,7 +84,7 @@ TEST(header)
 	EQ(page->record_size, sizeof(struct starling_task_record));
 	GE(page->slot_size, sizeof(struct starling_slot));
 	GE(page->slots_offset, sizeof(struct starling_page));
-	EQ(page->slots_offset + page->nslots * page->slot_size, page->map_size);
+	GE(page->map_size, page->slots_offset + page->nslots * page->slot_size);
 	EQ(page->overflow, 0);
 	EQ(count_slots(page), 0);
 	CHECK(!strcmp(page->agent.name, "header"));
@@ -227,6 +232,8 @@ static void *sleeper(void *arg)
 	return NULL;
 }
 
+#define MANY	1100
+
 static int threads(int n)
 {
 	pthread_attr_t attr;
@@ -235,36 +242,107 @@ static int threads(int n)
 	(void)n;
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, 65536);
-	for (int i = 0; i < 300; i++)
+	for (int i = 0; i < MANY; i++)
 		if (pthread_create(&t, &attr, sleeper, NULL))
 			return 1;
 	return 0;
 }
 
-TEST(overflow)
+/* Reads all there is until it has seen @want tasks; what it reads is whole. */
+static int read_on(const struct starling_page *page, uint32_t want)
 {
-	int fd = agent("overflow");
-	const struct starling_page *page = map(fd);
+	uint32_t had = 0, n;
+
+	do {
+		n = nslots(page);
+		if (n < had)
+			return 2;
+		had = n;
+		sched_yield();
+	} while (count_slots(page) < want);
+	return 0;
+}
+
+static pid_t start_reader(const struct starling_page *page, uint32_t want)
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(read_on(page, want));
+	return pid;
+}
+
+static void wait_count(const struct starling_page *page, uint32_t want)
+{
+	for (int i = 0; count_slots(page) != want || page->overflow; i++) {
+		if (i == 1000)
+			FAIL("%u of %u, %u left over", count_slots(page), want, page->overflow);
+		sleep_ms(20);
+	}
+}
+
+TEST_TIMED(grows, 60)
+{
+	int fd = agent("grows");
+	const struct starling_page *page = map(fd), *later;
+	uint32_t few = nslots(page);
 	struct child many, one;
+	pid_t reader;
 
 	child_start(&many, threads);
 	child_start(&one, NULL);
 	EQ(join(fd, many.pid, 0), 0);
+	EQ(count_slots(page), 1);
+	reader = start_reader(page, MANY + 2);
 	EQ(child_step(&many), 0);
-	EQ(tasks_of(fd), 301);
-	EQ(count_slots(page), page->nslots);
-	EQ(page->overflow, 301 - page->nslots);
 	EQ(join(fd, one.pid, 0), 0);
-	EQ(page->overflow, 302 - page->nslots);
+	EQ(tasks_of(fd), MANY + 2);
+	wait_count(page, MANY + 2);
+	GE(nslots(page), MANY + 2);
+	CHECK(nslots(page) > few);
+	EQ(reap(reader), 0);
+	/* A map of what has grown shows the same memory. */
+	later = map(fd);
+	EQ(count_slots(later), MANY + 2);
+	EQ(later->nslots, page->nslots);
 	kill(many.pid, SIGKILL);
 	reap(many.pid);
-	for (int i = 0; page->overflow; i++) {
-		CHECK(i < 100);
-		sleep_ms(20);
-	}
-	EQ(count_slots(page), 1);
+	wait_count(page, 1);
+	GE(nslots(page), MANY + 2);
 	EQ(page->agent.tasks, 1);
-	EQ(page->agent.exits, 301);
+	EQ(page->agent.exits, MANY + 1);
+}
+
+/* All members there are have a slot in a new map. */
+TEST_TIMED(grown_at_map, 60)
+{
+	int fd = agent("late");
+	const struct starling_page *page;
+	struct child many;
+
+	child_start(&many, threads);
+	EQ(join(fd, many.pid, 0), 0);
+	EQ(child_step(&many), 0);
+	page = map(fd);
+	EQ(page->overflow, 0);
+	EQ(count_slots(page), MANY + 1);
+	kill(many.pid, SIGKILL);
+	reap(many.pid);
+}
+
+TEST(nothing_behind_slots)
+{
+	const struct starling_page *page = map(agent("end"));
+	const volatile char *end = (const char *)page + page->map_size;
+	pid_t pid = fork();
+
+	if (!pid) {
+		/* The last byte there is, and the last there could be. */
+		(void)((const volatile char *)slot_at(page, page->nslots))[-1];
+		(void)end[-1];
+		_exit(0);
+	}
+	EQ(reap(pid), -SIGBUS);
 }
 
 /* A writer that always publishes the same number in every field. */

@@ -121,7 +121,8 @@
  * Pages
  *
  * A read-only mapping of an agent's descriptor is struct starling_page, then
- * @nslots slots of @slot_size bytes from @slots_offset on. See there.
+ * @nslots slots of @slot_size bytes from @slots_offset on. They grow with the
+ * agent, without being mapped again. See there.
  */
 #ifndef _UAPI_LINUX_STARLING_H
 #define _UAPI_LINUX_STARLING_H
@@ -331,7 +332,9 @@ struct starling_agent_record {
  * STARLING_IOC_GET_INFO - what this module is; on any descriptor
  *
  * @out_features: bits STARLING_FEATURE_x
- * @out_map_size: bytes to map of an agent's descriptor
+ * @out_map_size: bytes to map of an agent's descriptor; most of them have no
+ *	memory behind them, see "Pages"
+ * @out_nslots:	slots that an agent's pages can grow to
  * @out_sample_ns: how old a CPU value in a mapped page can be
  * @out_lost_tasks: children of members that could not be made members, ever
  */
@@ -814,10 +817,19 @@ struct starling_uring {
  * it is a member; members that found no slot free are counted in @overflow
  * and get one when one is free; AGENT_STAT, TASK_STAT and TASKS have them all.
  *
+ * How it grows: all @map_size bytes are mapped, but memory is there up to slot
+ * @nslots only, and beyond it a reader gets SIGBUS. While there are members
+ * without a slot more memory is added within @out_sample_ns, under all mappings
+ * at once, and then @nslots is set to the larger number; it never gets smaller.
+ * So load @nslots with acquire each time before looking through the slots. Slots
+ * end at @out_nslots of GET_INFO; tasks of a PID namespace that is not seen from
+ * the creator's get none.
+ *
  * @magic:	STARLING_PAGE_MAGIC
  * @version:	STARLING_ABI_VERSION of the layout
  * @generation:	grows with every task that comes or goes
  * @sampled_ns:	CLOCK_MONOTONIC time when CPU values were last read
+ * @nslots:	slots there are now
  * @overflow:	members without a slot now
  */
 #define STARLING_PAGE_MAGIC	0x474c5253	/* "SRLG" */
