@@ -151,6 +151,7 @@ int on_module_role(struct bpf_raw_tracepoint_args *ctx)
 /* -- records ------------------------------------------------------------------- */
 
 #define BIT(x) (1U << (x))
+#define SOURCE(val, by) STARLING_SOURCE(STARLING_VAL_##val, STARLING_FROM_##by)
 
 static __always_inline void record_cpu(struct starling_task_record *r,
 				       struct task_struct *p)
@@ -163,6 +164,8 @@ static __always_inline void record_cpu(struct starling_task_record *r,
 	r->last_cpu = cpu_of(p);
 	r->valid = BIT(STARLING_VAL_RUN) | BIT(STARLING_VAL_SWITCHES) |
 		BIT(STARLING_VAL_MIGRATIONS);
+	r->source = SOURCE(RUN, KERNEL) | SOURCE(SWITCHES, KERNEL) | SOURCE(MIGRATIONS, KERNEL) |
+		SOURCE(WAIT, KERNEL);
 	if (bpf_core_field_exists(p->sched_info.run_delay)) {
 		r->wait_ns = wait_of(p);
 		r->valid |= BIT(STARLING_VAL_WAIT);
@@ -184,6 +187,8 @@ static __always_inline void record_gpu(struct starling_task_record *r,
 	r->wait_style = st->style;
 	if (gpu_probed)
 		r->valid |= guessed | BIT(STARLING_VAL_GPU_ALLOC);
+	r->source |= SOURCE(GPU_WAIT, PROBE) | SOURCE(GPU_LAUNCH, PROBE) |
+		SOURCE(GPU_ALLOC, PROBE) | SOURCE(STARVED, MODEL);
 	if (st->flags & TASK_GPU)
 		r->estimated |= guessed;
 	if (st->flags & TASK_STARVED) {

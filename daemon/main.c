@@ -158,6 +158,7 @@ static int open_sense(struct daemon *d)
 {
 	struct sense_opts opts = {
 		.on_event = manage_event,
+		.placement = manage_placement,
 		.ctx = d,
 		.no_bpf = d->opt.no_bpf,
 		.no_kmod = d->opt.no_kmod,

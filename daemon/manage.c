@@ -541,6 +541,17 @@ void manage_round(struct daemon *d)
 		d->count.tick_max_ns = took;
 }
 
+enum starling_placement manage_placement(void *ctx, uint32_t tid)
+{
+	const struct daemon *d = ctx;
+	const struct task *task = task_find(&d->tasks, tid);
+
+	if (!task || !task->in_effect || !daemon_places(d))
+		return STARLING_PLACEMENT_UNKNOWN;
+	return plan_protects(&d->plan, task->role) ?
+		STARLING_PLACEMENT_PROTECTED : STARLING_PLACEMENT_SHARED;
+}
+
 /* -- off and on ---------------------------------------------------------- */
 
 int manage_off(struct daemon *d)

@@ -19,6 +19,9 @@ void manage_round(struct daemon *d);
 /* Classify, decide and place what is known now. */
 void manage_decide(struct daemon *d);
 
+/* Where @tid is now: known of tasks that the placer was given. */
+enum starling_placement manage_placement(void *ctx, uint32_t tid);
+
 /* Note at debug level when @what, begun at @since, held the loop up. */
 void manage_slow(const char *what, uint64_t since);
 

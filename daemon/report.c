@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#include "daemon/manage.h"
 #include "daemon/procfs.h"
 #include "daemon/roles.h"
 #include "daemon/self.h"
@@ -148,6 +149,17 @@ static json_t *agents(const struct daemon *d)
 	return list;
 }
 
+/* Whose CPUs: "shared" or "protected". */
+static json_t *cpus_of(const struct daemon *d, const struct task *task)
+{
+	static const char *const text[] = {
+		[STARLING_PLACEMENT_SHARED] = "shared",
+		[STARLING_PLACEMENT_PROTECTED] = "protected",
+	};
+
+	return text_or_null(text[manage_placement((void *)d, task->tid)]);
+}
+
 static json_t *one_feeder(const struct daemon *d, const struct task *task)
 {
 	const struct starling_task_record *r = &task->rec;
@@ -157,6 +169,7 @@ static json_t *one_feeder(const struct daemon *d, const struct task *task)
 	put(o, "pid", json_integer(task->tgid));
 	put(o, "comm", name_text(r->comm));
 	put(o, "agent", agent_ref(r->agent_id));
+	put(o, "cpus", cpus_of(d, task));
 	put(o, "style", json_string(wait_style_name(r->wait_style)));
 	put(o, "active", json_boolean(d->round_ns - r->gpu_last_ns <
 				      d->settings.feeder_idle_ns ||
@@ -303,6 +316,7 @@ static json_t *explain_task(const struct daemon *d, const struct task *task)
 	put(o, "untouched", json_is_null(done) ?
 	    json_string(untouched(d, task)) : json_null());
 	put(o, "placement", done);
+	put(o, "cpus", cpus_of(d, task));
 	put_counters(o, task);
 	return o;
 }

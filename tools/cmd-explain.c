@@ -61,6 +61,8 @@ static void print_role(const json_t *t)
 		printf(": %s", field_text(t, "why"));
 	if (field_known(t, "why_tid"))
 		printf(" (%lld %s)", field_int(t, "why_tid"), field_text(t, "why_comm"));
+	if (field_known(t, "cpus"))
+		printf(", on %s cpus", field_text(t, "cpus"));
 	putchar('\n');
 }
 

@@ -39,6 +39,7 @@ static const struct column feeder_columns[] = {
 	{ "TID", "tid", SCOLS_FL_RIGHT, table_int },
 	{ "COMM", "comm", 0, NULL },
 	{ "AGENT", "agent", 0, NULL },
+	{ "CPUS", "cpus", 0, NULL },
 	{ "STYLE", "style", 0, NULL },
 	{ "ACTIVE", "active", 0, table_yes },
 	{ "WAITS", "waits", SCOLS_FL_RIGHT, table_int },

@@ -360,6 +360,12 @@ static bool role_equal(const struct role_plan *a, const struct role_plan *b)
 		CPU_EQUAL(&a->mask, &b->mask);
 }
 
+bool plan_protects(const struct plan *plan, enum starling_role role)
+{
+	return (role == STARLING_ROLE_FEEDER || role == STARLING_ROLE_SERVICE) &&
+		CPU_COUNT(&plan->protected_cpus);
+}
+
 bool plan_equal(const struct plan *a, const struct plan *b)
 {
 	for (int i = 0; i < __STARLING_ROLE_MAX; i++)

@@ -153,5 +153,7 @@ struct policy_state {
 void policy_decide(const struct snapshot *snap, const struct verdict *v,
 		   struct policy_state *st, struct plan *plan);
 bool plan_equal(const struct plan *a, const struct plan *b);
+/* Does @plan keep CPUs free for tasks of @role? */
+bool plan_protects(const struct plan *plan, enum starling_role role);
 
 #endif

@@ -156,6 +156,8 @@ static void adjust(struct kmod *k, struct starling_task_record *rec, int sign)
 	rec->gpu_launches += sign * b->rec.gpu_launches;
 	rec->gpu_alloc_bytes += sign * b->rec.gpu_alloc_bytes;
 	rec->starved_ns += sign * b->rec.starved_ns;
+	rec->gpu_busy_ns += sign * b->rec.gpu_busy_ns;
+	rec->energy_uj += sign * b->rec.energy_uj;
 }
 
 int kmod_tasks(struct kmod *k, const struct starling_task_record **task, size_t *n)
@@ -241,7 +243,7 @@ int kmod_set_role(int agent, pid_t tid, enum starling_role role)
 static bool has_gpu_values(const struct starling_task_record *r)
 {
 	return r->gpu_wait_ns || r->gpu_waits || r->gpu_launches || r->gpu_alloc_bytes ||
-		r->starved_ns;
+		r->starved_ns || r->gpu_busy_ns || r->energy_uj;
 }
 
 /* What there is from earlier daemons. Later tasks have nothing from them. */

@@ -13,6 +13,10 @@
 
 #define GPU_VALUES	(1U << STARLING_VAL_GPU_WAIT | 1U << STARLING_VAL_GPU_LAUNCH | \
 			 1U << STARLING_VAL_GPU_ALLOC | 1U << STARLING_VAL_STARVED)
+#define GPU_SOURCES	(STARLING_SOURCE(STARLING_VAL_GPU_WAIT, 15) | \
+			 STARLING_SOURCE(STARLING_VAL_GPU_LAUNCH, 15) | \
+			 STARLING_SOURCE(STARLING_VAL_GPU_ALLOC, 15) | \
+			 STARLING_SOURCE(STARLING_VAL_STARVED, 15))
 
 static int by_tid(const void *a, const void *b)
 {
@@ -33,6 +37,7 @@ static void take_gpu(struct starling_task_record *to,
 	to->wait_style = from->wait_style;
 	to->valid = (to->valid & ~GPU_VALUES) | (from->valid & GPU_VALUES);
 	to->estimated = (to->estimated & ~GPU_VALUES) | (from->estimated & GPU_VALUES);
+	to->source = (to->source & ~GPU_SOURCES) | (from->source & GPU_SOURCES);
 	/* what the daemon saw is not lost for a module that has not heard yet */
 	if (from->role_source == STARLING_BY_DETECTION &&
 	    to->role_source < STARLING_BY_DETECTION) {
@@ -100,24 +105,29 @@ int merge_agents(struct array *out, const struct sense_agent *probe, size_t npro
 	return 0;
 }
 
-static bool worth_publishing(const struct starling_task_record *r)
+static bool worth_publishing(const struct starling_task_record *r, uint16_t placement)
 {
 	if (!r->agent_id || r->agent_id & LOCAL_AGENT)
 		return false;
-	return r->gpu_last_ns || r->gpu_alloc_bytes || r->gpu_launches ||
-		r->starved_ns || r->role_source == STARLING_BY_DETECTION;
+	return r->placement != placement || r->gpu_last_ns || r->gpu_alloc_bytes ||
+		r->gpu_launches || r->starved_ns || r->role_source == STARLING_BY_DETECTION;
 }
 
-void merge_publish(struct kmod *k, const struct starling_task_record *task, size_t n)
+void merge_publish(struct kmod *k, const struct starling_task_record *task, size_t n,
+		   const struct sense_opts *opts)
 {
 	enum { BATCH = 64 };
 	struct starling_task_record out[BATCH];
+	uint16_t placement = STARLING_PLACEMENT_UNKNOWN;
 	size_t have = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		if (!worth_publishing(&task[i]))
+		if (opts->placement)
+			placement = opts->placement(opts->ctx, task[i].tid);
+		if (!worth_publishing(&task[i], placement))
 			continue;
 		out[have] = task[i];
+		out[have].placement = placement;
 		if (out[have].role_source != STARLING_BY_DETECTION)
 			out[have].role_source = STARLING_BY_NONE;
 		if (++have < BATCH)

@@ -15,6 +15,7 @@
 struct array;
 struct kmod;
 struct sense_agent;
+struct sense_opts;
 
 /* @probe is put in order of tid. */
 int merge_tasks(struct array *out, struct starling_task_record *probe, size_t nprobe,
@@ -22,7 +23,8 @@ int merge_tasks(struct array *out, struct starling_task_record *probe, size_t np
 int merge_agents(struct array *out, const struct sense_agent *probe, size_t nprobe,
 		 const struct starling_agent_record *module, size_t nmodule);
 
-/* Give the module what only the probes know of its members. */
-void merge_publish(struct kmod *k, const struct starling_task_record *task, size_t n);
+/* Give the module what only the probes and @opts' owner know of its members. */
+void merge_publish(struct kmod *k, const struct starling_task_record *task, size_t n,
+		   const struct sense_opts *opts);
 
 #endif

@@ -395,9 +395,13 @@ static bool make_record(struct member *m, struct starling_task_record *r)
 		r->run_ns = m->run_ns;
 		r->wait_ns = m->wait_ns;
 		r->valid |= 1U << STARLING_VAL_RUN | 1U << STARLING_VAL_WAIT;
+		r->source |= STARLING_SOURCE(STARLING_VAL_RUN, STARLING_FROM_KERNEL) |
+			STARLING_SOURCE(STARLING_VAL_WAIT, STARLING_FROM_KERNEL);
 	}
-	if (read_switches(m, r))
+	if (read_switches(m, r)) {
 		r->valid |= 1U << STARLING_VAL_SWITCHES;
+		r->source |= STARLING_SOURCE(STARLING_VAL_SWITCHES, STARLING_FROM_KERNEL);
+	}
 	return true;
 }
 

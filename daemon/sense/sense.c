@@ -328,7 +328,7 @@ static int read_module(struct sense *s, struct starling_task_record *rec,
 	v->ntask = s->merged.used;
 	v->agent = s->agents.data;
 	v->nagent = s->agents.used;
-	merge_publish(s->kmod, v->task, v->ntask);
+	merge_publish(s->kmod, v->task, v->ntask, &s->opts);
 	return 0;
 }
 

@@ -74,6 +74,8 @@ struct sense_view {
 
 struct sense_opts {
 	void (*on_event)(void *ctx, const struct sense_event *ev);
+	/* where @tid was placed, for the module; NULL: nobody knows */
+	enum starling_placement (*placement)(void *ctx, uint32_t tid);
 	void *ctx;
 	bool no_bpf;		/* --no-bpf, tests: /proc only */
 	bool no_kmod;		/* do not use /dev/starling */

@@ -74,7 +74,8 @@ ok $? "tools are put aside"
 detect=$(status_value "s['daemon']['detect_max_us']")
 [ "${detect:-999999}" -lt 100000 ]
 ok $? "from its first wait to placed: $detect us"
-run 0 "$STARLING" status && out_has 'TID  *COMM  *AGENT  *STYLE'
+run 0 "$STARLING" status && out_has 'TID  *COMM  *AGENT  *CPUS  *STYLE' &&
+	out_has ' feeder  *-  *[a-z]*ed '
 ok $? "status shows the feeder"
 run 0 "$STARLING" explain "$FEED" && out_has 'role    feeder, by detection: waits for the GPU'
 ok $? "explain tells why it is one"

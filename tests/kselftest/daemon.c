@@ -92,7 +92,11 @@ TEST(restarts)
 	EQ(kmod_agent_join(fd, c.pid, 0), 0);
 	rec = *find(k, c.pid);
 	rec.gpu_waits = 5;
-	rec.valid |= 1U << STARLING_VAL_GPU_WAIT;
+	rec.gpu_busy_ns = 50;
+	rec.energy_uj = 500;
+	rec.gpu_memory_bytes = 5000;
+	rec.valid |= 1U << STARLING_VAL_GPU_WAIT | 1U << STARLING_VAL_GPU_BUSY |
+		1U << STARLING_VAL_ENERGY | 1U << STARLING_VAL_GPU_MEMORY;
 	EQ(kmod_publish(k, &rec, 1), 1);
 	EQ(find(k, c.pid)->gpu_waits, 5);
 	EQ(kmod_publish(k, NULL, 0), 0);
@@ -100,7 +104,11 @@ TEST(restarts)
 	for (int round = 0; round < 3; round++) {
 		EQ(kmod_open(&k), 0);
 		EQ(find(k, c.pid)->gpu_waits, 0);
+		EQ(find(k, c.pid)->energy_uj, 0);
 		rec.gpu_waits = 2;
+		rec.gpu_busy_ns = 20;
+		rec.energy_uj = 200;
+		rec.gpu_memory_bytes = 2000;
 		EQ(kmod_publish(k, &rec, 1), 1);
 		/* And back again, as it was read. */
 		rec = *find(k, c.pid);
@@ -110,6 +118,10 @@ TEST(restarts)
 		EQ(find(k, c.pid)->gpu_waits, 2);
 		EQ(stat_task(fd, c.pid, &rec), 0);
 		EQ(rec.gpu_waits, 5 + 2 * (round + 1));
+		EQ(rec.gpu_busy_ns, 50 + 20 * (round + 1));
+		EQ(rec.energy_uj, 500 + 200 * (round + 1));
+		/* What is in use now is no total. */
+		EQ(rec.gpu_memory_bytes, 2000);
 		kmod_close(k);
 	}
 	close(fd);

@@ -60,13 +60,40 @@ static bool wait_feeder(struct starling_telemetry *t, bool want, int seconds,
 	return false;
 }
 
+/* Until it is said where @tid was placed, or no longer is. */
+static bool wait_placed(struct starling_telemetry *t, pid_t tid, bool want)
+{
+	struct starling_task_record rec;
+
+	for (int i = 0; i < 600; i++) {
+		if (!starling_telemetry_task(t, tid, &rec) &&
+		    want == (rec.placement != STARLING_PLACEMENT_UNKNOWN))
+			return true;
+		pause_ms(50);
+	}
+	return false;
+}
+
+static bool placement_event(struct starling_agent *a, uint64_t now)
+{
+	struct starling_event event;
+
+	while (!starling_event_next(a, STARLING_EVENT_NOWAIT, 0, 0, &event))
+		if (event.type == STARLING_EVENT_PLACEMENT && event.value[0] == now)
+			return true;
+	return false;
+}
+
 static void check_feeder(struct starling_telemetry *t, const char *style)
 {
 	struct starling_task_record rec, later;
 
 	if (!ok(wait_feeder(t, true, 30, &rec), "a feeder is named in the pages"))
 		return;
-	ok(rec.valid & 1U << STARLING_VAL_GPU_WAIT, "its GPU waits are known");
+	ok(rec.valid & 1U << STARLING_VAL_GPU_WAIT &&
+	   STARLING_SOURCE_OF(rec.source, STARLING_VAL_GPU_WAIT) == STARLING_FROM_PROBE,
+	   "its GPU waits are known, from the probes");
+	ok(wait_placed(t, rec.tid, true), "and so is where it was placed");
 	for (int i = 0; i < 40 && strcmp(styles[rec.wait_style], style); i++) {
 		pause_ms(100);
 		starling_telemetry_task(t, rec.tid, &rec);
@@ -77,18 +104,36 @@ static void check_feeder(struct starling_telemetry *t, const char *style)
 	   later.run_ns >= rec.run_ns, "its values go on");
 }
 
-static void check_withdrawn(struct starling_telemetry *t, pid_t daemon)
+/* Until no task has a value that is vouched for; one has waits that are stale. */
+static bool wait_stale(struct starling_telemetry *t)
 {
 	struct starling_task_record rec[64];
-	bool valid = false;
+	bool valid, stale;
 	ssize_t n;
 
+	for (int i = 0; i < 200; i++) {
+		valid = stale = false;
+		n = starling_telemetry_tasks(t, rec, 64);
+		for (ssize_t j = 0; j < n; j++) {
+			valid |= rec[j].valid & 1U << STARLING_VAL_GPU_WAIT ||
+				rec[j].placement != STARLING_PLACEMENT_UNKNOWN;
+			stale |= rec[j].stale & 1U << STARLING_VAL_GPU_WAIT && rec[j].gpu_waits;
+		}
+		if (!valid)
+			break;
+		pause_ms(50);
+	}
+	return !valid && stale;
+}
+
+static void check_withdrawn(struct starling_telemetry *t, struct starling_agent *a, pid_t daemon)
+{
+	struct starling_task_record rec;
+
 	kill(daemon, SIGKILL);
-	ok(wait_feeder(t, false, 10, rec), "killed, the daemon's word is withdrawn");
-	n = starling_telemetry_tasks(t, rec, 64);
-	for (ssize_t i = 0; i < n; i++)
-		valid |= rec[i].valid & 1U << STARLING_VAL_GPU_WAIT;
-	ok(!valid, "and no GPU value is called valid");
+	ok(wait_feeder(t, false, 10, &rec), "killed, the daemon's word is withdrawn");
+	ok(wait_stale(t), "GPU values are stale, not valid, and nobody is placed");
+	ok(placement_event(a, STARLING_PLACEMENT_UNKNOWN), "which is an event");
 }
 
 static pid_t run(struct starling_agent *a, char **argv)
@@ -122,9 +167,10 @@ int main(int argc, char **argv)
 		printf("Bail out! %s\n", strerror(-err));
 		return 1;
 	}
+	starling_event_mask(a, 1U << STARLING_EVENT_PLACEMENT);
 	pid = run(a, argv + 3);
 	check_feeder(t, argv[2]);
-	check_withdrawn(t, atoi(argv[1]));
+	check_withdrawn(t, a, atoi(argv[1]));
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	starling_telemetry_close(t);

@@ -87,7 +87,12 @@ static void spinning_and_yielding_get_a_core(void **x)
 		assert_true(tool()->idle_class);
 		assert_false(s.plan.role[STARLING_ROLE_FEEDER].set_mask);
 		assert_false(s.plan.role[STARLING_ROLE_SERVICE].set_mask);
+		for (int r = 0; r < __STARLING_ROLE_MAX; r++)
+			assert_int_equal(plan_protects(&s.plan, r), r == STARLING_ROLE_FEEDER ||
+					 r == STARLING_ROLE_SERVICE);
 	}
+	two_cpus(STARLING_WAIT_BLOCK);
+	assert_false(plan_protects(&s.plan, STARLING_ROLE_FEEDER));
 	(void)x;
 }
 

@@ -164,11 +164,11 @@ enum starling_wait_style {
 	STARLING_WAIT_YIELD,
 };
 
-/* Is a task on CPUs that are kept free for it? */
+/* Are CPUs kept free for a task? */
 enum starling_placement {
-	STARLING_PLACEMENT_UNKNOWN = 0,	/* nobody who places says so */
-	STARLING_PLACEMENT_SHARED,
-	STARLING_PLACEMENT_PROTECTED,
+	STARLING_PLACEMENT_UNKNOWN = 0,	/* nobody places it, or says so */
+	STARLING_PLACEMENT_SHARED,	/* no: it runs where others do */
+	STARLING_PLACEMENT_PROTECTED,	/* yes, for it and the likes of it */
 };
 
 /*
