@@ -26,6 +26,7 @@ struct options {
 	const char *rundir;
 	const char *socket;
 	const char *cuda_lib;
+	struct starling_lease_policy rules;
 	bool dry_run;
 	bool no_bpf;
 	bool no_kmod;

@@ -20,6 +20,7 @@
 #include "daemon/loop.h"
 #include "daemon/manage.h"
 #include "daemon/paths.h"
+#include "daemon/rules.h"
 #include "daemon/self.h"
 
 enum { EXIT_DENIED = 4 };
@@ -28,7 +29,7 @@ const char *argp_program_version = "starlingd " STARLING_VERSION;
 
 enum {
 	OPT_PLACER = 0x100, OPT_RUNDIR, OPT_SOCKET, OPT_NO_BPF, OPT_NO_KMOD,
-	OPT_CUDA_LIB, OPT_UNDO,
+	OPT_CUDA_LIB, OPT_UNDO, OPT_LEASES,
 };
 
 static const struct argp_option option_table[] = {
@@ -42,12 +43,22 @@ static const struct argp_option option_table[] = {
 	{ "no-bpf", OPT_NO_BPF, NULL, 0, "Use /proc only", 0 },
 	{ "no-kmod", OPT_NO_KMOD, NULL, 0, "Do not use /dev/starling", 0 },
 	{ "cuda-lib", OPT_CUDA_LIB, "PATH", 0, "Watch this libcuda too", 0 },
+	{ "leases", OPT_LEASES, "RULE=VALUE,...", 0,
+	  "Rules for leases of GPU 0: slots, memory, limit, notice, aging, starve", 0 },
 	{ "journal-undo", OPT_UNDO, NULL, 0,
 	  "Undo what a dead daemon left behind, then exit", 0 },
 	{ "verbose", 'v', NULL, 0, "Say more", 0 },
 	{ "quiet", 'q', NULL, 0, "Only warnings and errors", 0 },
 	{ 0 },
 };
+
+static void parse_rules(struct options *o, const char *arg, struct argp_state *state)
+{
+	char why[160];
+
+	if (rules_parse(arg, &o->rules, why, sizeof(why)))
+		argp_failure(state, argp_err_exit_status, 0, "%s", why);
+}
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
@@ -74,6 +85,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		break;
 	case OPT_CUDA_LIB:
 		o->cuda_lib = arg;
+		break;
+	case OPT_LEASES:
+		parse_rules(o, arg, state);
 		break;
 	case OPT_UNDO:
 		o->journal_undo = true;
@@ -160,6 +174,7 @@ static int open_sense(struct daemon *d)
 		.on_event = manage_event,
 		.placement = manage_placement,
 		.ctx = d,
+		.rules = &d->opt.rules,
 		.no_bpf = d->opt.no_bpf,
 		.no_kmod = d->opt.no_kmod,
 		.cuda_lib = d->opt.cuda_lib,

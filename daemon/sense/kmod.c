@@ -199,6 +199,14 @@ ssize_t kmod_publish(struct kmod *k, const struct starling_task_record *task, si
 	return err ? err : (ssize_t)arg.out_applied;
 }
 
+int kmod_rules(struct kmod *k, const struct starling_lease_policy *rules)
+{
+	struct starling_lease_policy arg = *rules;
+
+	arg.size = sizeof(arg);
+	return call(k->fd, STARLING_IOC_LEASE_POLICY, &arg);
+}
+
 int kmod_agent_create(struct kmod *k, const char *name, uint32_t weight)
 {
 	struct starling_agent_create arg = { .size = sizeof(arg), .weight = weight };

@@ -45,6 +45,9 @@ int kmod_agents(struct kmod *k, const struct starling_agent_record **agent, size
  */
 ssize_t kmod_publish(struct kmod *k, const struct starling_task_record *task, size_t n);
 
+/* Rules for leases; they end with @k. */
+int kmod_rules(struct kmod *k, const struct starling_lease_policy *rules);
+
 /*
  * Agents that the daemon makes itself. The descriptor is the caller's; after
  * close() an agent lives on until its last member is gone.

@@ -173,6 +173,10 @@ static void open_kmod(struct sense *s)
 		return;
 	err = kmod_open(&s->kmod);
 	s->mode.kmod = !err;
+	if (!err && s->opts.rules && s->opts.rules->flags &&
+	    kmod_rules(s->kmod, s->opts.rules))
+		s->mode.missing = "the module refuses the lease rules, its own are in force:"
+			" ask for what its header allows";
 	if (!err && s->probe)
 		probe_module(s->probe);
 	else if (err != -ENODEV && err != -ENOENT && !s->mode.missing)

@@ -77,6 +77,7 @@ struct sense_opts {
 	/* where @tid was placed, for the module; NULL: nobody knows */
 	enum starling_placement (*placement)(void *ctx, uint32_t tid);
 	void *ctx;
+	const struct starling_lease_policy *rules;	/* for the module; NULL: its own */
 	bool no_bpf;		/* --no-bpf, tests: /proc only */
 	bool no_kmod;		/* do not use /dev/starling */
 	const char *cuda_lib;	/* extra libcuda path to watch, or NULL */

@@ -17,6 +17,7 @@
 #include "daemon/paths.h"
 #include "daemon/procfs.h"
 #include "daemon/roles.h"
+#include "daemon/rules.h"
 #include "daemon/task.h"
 #include "daemon/varlink.h"
 
@@ -224,6 +225,61 @@ static void socket_path(void **state)
 	assert_int_equal(path_socket(longer, NULL, buf, sizeof(buf)), -ENAMETOOLONG);
 }
 
+static void lease_rules(void **state)
+{
+	struct starling_lease_policy p = { 0 };
+	char why[160];
+
+	(void)state;
+	assert_int_equal(rules_parse("slots=64", &p, why, sizeof(why)), 0);
+	assert_int_equal(p.flags, STARLING_POLICY_SLOTS);
+	assert_int_equal(rules_parse("memory=16G,limit=500ms,notice=1ms,aging=2s,starve=3600s",
+				     &p, why, sizeof(why)), 0);
+	assert_int_equal(p.flags, 2 * STARLING_POLICY_STARVE - 1);
+	assert_int_equal(p.slots, 64);
+	assert_int_equal(p.memory_bytes, 16ULL << 30);
+	assert_int_equal(p.max_hold_ns, S / 2);
+	assert_int_equal(p.notice_ns, S / 1000);
+	assert_int_equal(p.aging_ns, 2 * S);
+	assert_int_equal(p.starve_ns, 3600 * S);
+	assert_int_equal(rules_parse("memory=0", &p, why, sizeof(why)), 0);
+	assert_int_equal(p.memory_bytes, 0);
+}
+
+static void lease_rules_are_refused(void **state)
+{
+	static const struct {
+		const char *text, *why;
+	} bad[] = {
+		{ "", "no lease rule ''" },
+		{ "slots=1,", "no lease rule ''" },
+		{ "slot=1", "no lease rule 'slot=1'" },
+		{ "slots", "'slots'" },
+		{ "slots=", "from 1 to 64" },
+		{ "slots=0", "from 1 to 64" },
+		{ "slots=65", "from 1 to 64" },
+		{ "slots=-1", "from 1 to 64" },
+		{ "slots=2K", "from 1 to 64" },
+		{ "slots=1,memory=1Q", "'memory=1Q'" },
+		{ "memory=1025T", "at most 1024T" },
+		{ "memory=99999999999999999999", "at most 1024T" },
+		{ "limit=3", "from 1ms to 3600s" },
+		{ "limit=0s", "from 1ms to 3600s" },
+		{ "limit=3601s", "from 1ms to 3600s" },
+		{ "limit=1 s", "from 1ms to 3600s" },
+	};
+	struct starling_lease_policy p;
+	char why[160];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		memset(&p, 0, sizeof(p));
+		assert_int_equal(rules_parse(bad[i].text, &p, why, sizeof(why)), -EINVAL);
+		assert_non_null(strstr(why, bad[i].why));
+		assert_null(strchr(why, '\n'));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -239,6 +295,8 @@ int main(void)
 		cmocka_unit_test(proc_of_an_odd_name),
 		cmocka_unit_test(proc_family),
 		cmocka_unit_test(socket_path),
+		cmocka_unit_test(lease_rules),
+		cmocka_unit_test(lease_rules_are_refused),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -78,6 +78,32 @@ TEST(reads_all)
 	kmod_close(k);
 }
 
+/* They go with the one who made them. */
+TEST(rules)
+{
+	struct starling_lease_policy rules = {
+		.flags = STARLING_POLICY_SLOTS | STARLING_POLICY_NOTICE,
+		.slots = 3, .notice_ns = 20000000,
+	};
+	struct starling_lease_stat stat;
+	struct kmod *k;
+	int dev;
+
+	EQ(kmod_open(&k), 0);
+	EQ(kmod_rules(k, &rules), 0);
+	dev = device();
+	stat_gpu(dev, 0, &stat);
+	EQ(stat.out_slots, 3);
+	EQ(stat.out_notice_ns, 20000000);
+	EQ(stat.out_max_hold_ns, 1000000000);
+	rules.slots = 0;
+	EQ(kmod_rules(k, &rules), -EINVAL);
+	kmod_close(k);
+	stat_gpu(dev, 0, &stat);
+	EQ(stat.out_slots, 1);
+	EQ(stat.out_notice_ns, 100000000);
+}
+
 /* Totals survive the daemon; it sees only what it counted itself. */
 TEST(restarts)
 {

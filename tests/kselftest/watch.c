@@ -74,6 +74,23 @@ static bool wait_placed(struct starling_telemetry *t, pid_t tid, bool want)
 	return false;
 }
 
+/* The rules that with-daemon gives its daemon, or those of the module. */
+static void check_rules(struct starling *s, bool given)
+{
+	struct starling_lease_stat stat;
+	bool good = false;
+
+	for (int i = 0; i < 600 && !good; i++) {
+		good = !starling_gpu_stat(s, 0, &stat) &&
+			stat.out_slots == (given ? 2 : 1) &&
+			stat.out_memory_bytes == (given ? 16ULL << 30 : 0) &&
+			stat.out_max_hold_ns == (given ? 700000000 : 1000000000);
+		if (!good)
+			pause_ms(50);
+	}
+	ok(good, given ? "the daemon's lease rules are in force" : "the module's own rules are");
+}
+
 static bool placement_event(struct starling_agent *a, uint64_t now)
 {
 	struct starling_event event;
@@ -168,9 +185,11 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	starling_event_mask(a, 1U << STARLING_EVENT_PLACEMENT);
+	check_rules(s, true);
 	pid = run(a, argv + 3);
 	check_feeder(t, argv[2]);
 	check_withdrawn(t, a, atoi(argv[1]));
+	check_rules(s, false);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	starling_telemetry_close(t);

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * rules.h - rules for leases of GPU 0, as people write them: some of
+ * "slots=2,memory=16G,limit=500ms,notice=50ms,aging=1s,starve=20s".
+ */
+#ifndef STARLING_RULES_H
+#define STARLING_RULES_H
+
+#include <stddef.h>
+#include <linux/starling.h>
+
+/* Rules that @text does not name stay as they are. -EINVAL: @why is one line. */
+int rules_parse(const char *text, struct starling_lease_policy *rules, char *why, size_t len);
+
+#endif
