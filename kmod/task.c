@@ -460,7 +460,7 @@ bool starling_member_role(struct starling_member *m, u16 role, u16 source)
 	WRITE_ONCE(m->rec.role, role);
 	WRITE_ONCE(m->rec.role_source, source);
 	starling_slot_write(m);
-	trace_starling_task_role(m->agent->id, m->task->pid, m->task->tgid, role, source);
+	trace_starling_task_role(m->agent->id, m->task->pid, m->task->tgid, role, source, before);
 	starling_event_push(m->agent, STARLING_EVENT_ROLE,
 			    task_pid_nr_ns(m->task, m->agent->pid_ns), role, source, before, 0);
 	return true;

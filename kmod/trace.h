@@ -87,16 +87,17 @@ TRACE_EVENT(starling_agent_free,
 		  __entry->agent_id, __entry->forks, __entry->exits)
 );
 
-TRACE_EVENT(starling_task_join,
-	TP_PROTO(u64 agent_id, u32 tid, u32 tgid, u32 role, u32 source, u32 inherited),
-	TP_ARGS(agent_id, tid, tgid, role, source, inherited),
+/* @what: for a change of role the one before; others say more by it, too. */
+DECLARE_EVENT_CLASS(starling_task,
+	TP_PROTO(u64 agent_id, u32 tid, u32 tgid, u32 role, u32 source, u32 what),
+	TP_ARGS(agent_id, tid, tgid, role, source, what),
 	TP_STRUCT__entry(
 		__field(u64, agent_id)
 		__field(u32, tid)
 		__field(u32, tgid)
 		__field(u32, role)
 		__field(u32, source)
-		__field(u32, inherited)
+		__field(u32, what)
 	),
 	TP_fast_assign(
 		__entry->agent_id = agent_id;
@@ -104,85 +105,30 @@ TRACE_EVENT(starling_task_join,
 		__entry->tgid = tgid;
 		__entry->role = role;
 		__entry->source = source;
-		__entry->inherited = inherited;
+		__entry->what = what;
 	),
-	TP_printk("agent=%llu tid=%u tgid=%u role=%s source=%s how=%s",
-		  __entry->agent_id, __entry->tid, __entry->tgid,
-		  show_role(__entry->role), show_source(__entry->source),
-		  __entry->inherited ? "fork" : "join")
+	TP_printk("agent=%llu tid=%u tgid=%u role=%s source=%s before=%s",
+		  __entry->agent_id, __entry->tid, __entry->tgid, show_role(__entry->role),
+		  show_source(__entry->source), show_role(__entry->what))
 );
 
-TRACE_EVENT(starling_task_leave,
-	TP_PROTO(u64 agent_id, u32 tid, u32 tgid, u32 role, u32 source, u32 how),
-	TP_ARGS(agent_id, tid, tgid, role, source, how),
-	TP_STRUCT__entry(
-		__field(u64, agent_id)
-		__field(u32, tid)
-		__field(u32, tgid)
-		__field(u32, role)
-		__field(u32, source)
-		__field(u32, how)
-	),
-	TP_fast_assign(
-		__entry->agent_id = agent_id;
-		__entry->tid = tid;
-		__entry->tgid = tgid;
-		__entry->role = role;
-		__entry->source = source;
-		__entry->how = how;
-	),
-	TP_printk("agent=%llu tid=%u tgid=%u role=%s source=%s how=%s",
-		  __entry->agent_id, __entry->tid, __entry->tgid,
-		  show_role(__entry->role), show_source(__entry->source),
-		  show_leave(__entry->how))
+DEFINE_EVENT(starling_task, starling_task_role,
+	TP_PROTO(u64 agent_id, u32 tid, u32 tgid, u32 role, u32 source, u32 what),
+	TP_ARGS(agent_id, tid, tgid, role, source, what)
 );
 
-TRACE_EVENT(starling_task_role,
-	TP_PROTO(u64 agent_id, u32 tid, u32 tgid, u32 role, u32 source),
-	TP_ARGS(agent_id, tid, tgid, role, source),
-	TP_STRUCT__entry(
-		__field(u64, agent_id)
-		__field(u32, tid)
-		__field(u32, tgid)
-		__field(u32, role)
-		__field(u32, source)
-	),
-	TP_fast_assign(
-		__entry->agent_id = agent_id;
-		__entry->tid = tid;
-		__entry->tgid = tgid;
-		__entry->role = role;
-		__entry->source = source;
-	),
-	TP_printk("agent=%llu tid=%u tgid=%u role=%s source=%s",
-		  __entry->agent_id, __entry->tid, __entry->tgid,
-		  show_role(__entry->role), show_source(__entry->source))
-);
+#define STARLING_TASK_EVENT(_name, _what, _text)				\
+DEFINE_EVENT_PRINT(starling_task, _name,				\
+	TP_PROTO(u64 agent_id, u32 tid, u32 tgid, u32 role, u32 source, u32 what), \
+	TP_ARGS(agent_id, tid, tgid, role, source, what),		\
+	TP_printk("agent=%llu tid=%u tgid=%u role=%s source=%s " _what "=%s", \
+		  __entry->agent_id, __entry->tid, __entry->tgid,	\
+		  show_role(__entry->role), show_source(__entry->source), _text) \
+)
 
-TRACE_EVENT(starling_task_placement,
-	TP_PROTO(u64 agent_id, u32 tid, u32 tgid, u32 role, u32 source, u32 placement),
-	TP_ARGS(agent_id, tid, tgid, role, source, placement),
-	TP_STRUCT__entry(
-		__field(u64, agent_id)
-		__field(u32, tid)
-		__field(u32, tgid)
-		__field(u32, role)
-		__field(u32, source)
-		__field(u32, placement)
-	),
-	TP_fast_assign(
-		__entry->agent_id = agent_id;
-		__entry->tid = tid;
-		__entry->tgid = tgid;
-		__entry->role = role;
-		__entry->source = source;
-		__entry->placement = placement;
-	),
-	TP_printk("agent=%llu tid=%u tgid=%u role=%s source=%s placement=%s",
-		  __entry->agent_id, __entry->tid, __entry->tgid,
-		  show_role(__entry->role), show_source(__entry->source),
-		  show_placement(__entry->placement))
-);
+STARLING_TASK_EVENT(starling_task_join, "how", __entry->what ? "fork" : "join");
+STARLING_TASK_EVENT(starling_task_leave, "how", show_leave(__entry->what));
+STARLING_TASK_EVENT(starling_task_placement, "placement", show_placement(__entry->what));
 
 /* @lease: the one to unpark; 0: a new one. */
 TRACE_EVENT(starling_lease_request,

@@ -122,11 +122,13 @@ TEST_TIMED(events, 60)
 	saw(1, "starling_agent_create: agent=%llu weight=100 tgid=%d", a, getpid());
 	saw(1, "starling_task_join: agent=%llu tid=%d tgid=%d role=none source=none how=join",
 	    a, getpid());
-	saw(1, "starling_task_role: agent=%llu tid=%d tgid=%d role=orchestrator source=self",
+	saw(1, "starling_task_role: agent=%llu tid=%d tgid=%d role=orchestrator source=self "
+	    "before=none",
 	    a, getpid());
 	saw(1, "starling_task_join: agent=%llu tid=%d tgid=%d role=orchestrator source=lineage "
 	    "how=fork", a, pid);
-	saw(1, "starling_task_role: agent=%llu tid=%d tgid=%d role=tool source=lineage", a, pid);
+	saw(1, "starling_task_role: agent=%llu tid=%d tgid=%d role=tool source=lineage "
+	    "before=orchestrator", a, pid);
 	saw(1, "starling_task_placement: agent=%llu tid=%d tgid=%d role=tool source=lineage "
 	    "placement=protected", a, pid);
 	saw(1, "starling_task_role: agent=%llu tid=%d tgid=%d role=feeder source=detection",
