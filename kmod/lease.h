@@ -120,8 +120,8 @@ struct starling_turn {
 	struct list_head ended;
 };
 
+/* Takes the lock. */
 static inline void starling_turn_begin(struct starling_turn *turn)
-	__acquires(&starling_lease_lock)
 {
 	turn->gpus = 0;
 	INIT_LIST_HEAD(&turn->ended);
@@ -129,7 +129,7 @@ static inline void starling_turn_begin(struct starling_turn *turn)
 	turn->now = ktime_get_ns();
 }
 
-void starling_turn_end(struct starling_turn *turn);
+void starling_turn_end(struct starling_turn *turn) __releases(&starling_lease_lock);
 
 void starling_leases_init(void);
 void starling_leases_exit(void);
