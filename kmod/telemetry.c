@@ -176,11 +176,12 @@ static bool chunk_wanted(const struct starling_pages *pages)
 	       nslots(pages) < STARLING_NSLOTS;
 }
 
+/* Fails rather than have the OOM killer look for somebody in @memcg: it can wait. */
 static void *chunk_alloc(struct mem_cgroup *memcg)
 {
 	struct mem_cgroup *old = set_active_memcg(memcg);
 	void *chunk = __vmalloc(CHUNK + CHUNK_UNITS * sizeof(struct starling_member *),
-				GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN);
+				GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN | __GFP_NORETRY);
 
 	set_active_memcg(old);
 	return chunk;
