@@ -83,7 +83,7 @@ static struct starling_member *member_alloc(struct starling_agent *agent,
 	starling_agent_get(agent);
 	m->agent = agent;
 	m->task = task;
-	m->slot = -1;
+	m->slot = STARLING_SLOT_NONE;
 	m->rec.run_ns = starling_task_run_ns(task);
 	m->rec.valid = STARLING_VALID_CPU;
 	m->rec.source = STARLING_SOURCES_CPU;

@@ -43,7 +43,7 @@ struct starling_agent;
  * @link:	in the agent's @members; under its lock like all below. After
  *		exit: among the remains
  * @serial:	position in that list
- * @slot:	in the agent's pages, or -1
+ * @slot:	in the agent's pages; negative: STARLING_SLOT_x
  * @root:	brought in by AGENT_JOIN, or a thread of such a process
  * @left:	no longer in the list
  * @looks:	among the remains: how often it was not yet at its end

@@ -39,6 +39,7 @@ static_assert(sizeof(struct starling_slot) <= STARLING_SLOT_SIZE);
  * @memcg:	who pays for them: who mapped them first; counted
  * @nchunks:	how many there are; only grows
  * @hint:	no slot below it is free
+ * @ntaken:	bits in @taken
  * @taken:	slots that have an owner
  * @chunk:	what is mapped, CHUNK bytes each; behind that, for each unit, the
  *		member that has the slot
@@ -48,6 +49,7 @@ struct starling_pages {
 	struct mem_cgroup *memcg;
 	unsigned int nchunks;
 	unsigned int hint;
+	unsigned int ntaken;
 	DECLARE_BITMAP(taken, STARLING_NSLOTS);
 	void *chunk[CHUNKS_MAX];
 };
@@ -95,18 +97,16 @@ void starling_slot_write(struct starling_member *m)
 	write_end(&slot->seq);
 }
 
-/* A task that the creator's PID namespace does not know gets no slot. */
 static bool slot_try(struct starling_member *m)
 {
 	struct starling_pages *pages = m->agent->pages;
 	unsigned int i;
 
-	if (!m->rec.tid)
+	if (pages->ntaken == nslots(pages))
 		return false;
 	i = find_next_zero_bit(pages->taken, nslots(pages), pages->hint);
-	pages->hint = i;
-	if (i == nslots(pages))
-		return false;
+	pages->hint = i + 1;
+	pages->ntaken++;
 	__set_bit(i, pages->taken);
 	*owner_of(pages, i) = m;
 	m->slot = i;
@@ -114,32 +114,39 @@ static bool slot_try(struct starling_member *m)
 	return true;
 }
 
+/* A task that the creator's PID namespace does not know gets no slot and waits for none. */
 void starling_slot_take(struct starling_member *m)
 {
 	struct starling_pages *pages = m->agent->pages;
 
-	if (pages && !slot_try(m))
-		WRITE_ONCE(pages->head->overflow, pages->head->overflow + 1);
+	if (!pages || !m->rec.tid || slot_try(m))
+		return;
+	m->slot = STARLING_SLOT_WAITS;
+	WRITE_ONCE(pages->head->overflow, pages->head->overflow + 1);
 }
 
-void starling_slot_drop(struct starling_member *m)
+static void slot_free(struct starling_pages *pages, unsigned int i)
 {
-	struct starling_pages *pages = m->agent->pages;
-	struct starling_slot *slot;
+	struct starling_slot *slot = slot_at(pages, i);
 
-	if (!pages)
-		return;
-	if (m->slot < 0) {
-		WRITE_ONCE(pages->head->overflow, pages->head->overflow - 1);
-		return;
-	}
-	slot = slot_at(pages, m->slot);
 	write_begin(&slot->seq);
 	memset(&slot->task, 0, sizeof(slot->task));
 	write_end(&slot->seq);
-	__clear_bit(m->slot, pages->taken);
-	pages->hint = min_t(unsigned int, pages->hint, m->slot);
-	m->slot = -1;
+	__clear_bit(i, pages->taken);
+	pages->ntaken--;
+	pages->hint = min(pages->hint, i);
+}
+
+/* By what it has: its id may be gone by now. */
+void starling_slot_drop(struct starling_member *m)
+{
+	struct starling_pages *pages = m->agent->pages;
+
+	if (m->slot == STARLING_SLOT_WAITS)
+		WRITE_ONCE(pages->head->overflow, pages->head->overflow - 1);
+	else if (m->slot >= 0)
+		slot_free(pages, m->slot);
+	m->slot = STARLING_SLOT_NONE;
 }
 
 void starling_pages_update(struct starling_agent *agent)
@@ -162,17 +169,16 @@ static void slots_refill(struct starling_agent *agent)
 	struct starling_member *m;
 
 	list_for_each_entry(m, &agent->members, link) {
-		if (!head->overflow || agent->pages->hint == nslots(agent->pages))
+		if (!head->overflow || agent->pages->ntaken == nslots(agent->pages))
 			break;
-		if (m->slot < 0 && slot_try(m))
+		if (m->slot == STARLING_SLOT_WAITS && slot_try(m))
 			WRITE_ONCE(head->overflow, head->overflow - 1);
 	}
 }
 
-/* Not all who have no slot can have one; but one of these has found none. */
 static bool chunk_wanted(const struct starling_pages *pages)
 {
-	return pages->head->overflow && pages->hint == nslots(pages) &&
+	return pages->head->overflow > nslots(pages) - pages->ntaken &&
 	       nslots(pages) < STARLING_NSLOTS;
 }
 
@@ -197,7 +203,7 @@ static void chunk_add(struct starling_pages *pages, void *chunk)
 	smp_store_release(&pages->head->nslots, nslots(pages));
 }
 
-/* Without memory it is tried again at the next sample. */
+/* Room for all who wait; without memory it is tried again at the next sample. */
 static void pages_grow(struct starling_agent *agent)
 {
 	struct starling_pages *pages = agent->pages;
@@ -209,7 +215,6 @@ static void pages_grow(struct starling_agent *agent)
 		if (chunk && chunk_wanted(pages)) {
 			chunk_add(pages, chunk);
 			chunk = NULL;
-			slots_refill(agent);
 		}
 		wanted = chunk_wanted(pages);
 		spin_unlock(&agent->lock);
@@ -244,12 +249,12 @@ static void pages_sample(struct starling_agent *agent)
 		spin_unlock(&agent->lock);
 		cond_resched();
 	} while (i < nslots(pages));
+	pages_grow(agent);
 	spin_lock(&agent->lock);
 	slots_refill(agent);
 	starling_pages_update(agent);
 	WRITE_ONCE(pages->head->sampled_ns, ktime_get_ns());
 	spin_unlock(&agent->lock);
-	pages_grow(agent);
 }
 
 static void sample_work(struct work_struct *work)

@@ -18,6 +18,9 @@ struct starling_pages;
 #define STARLING_SLOTS_OFFSET	ALIGN(sizeof(struct starling_page), STARLING_SLOT_SIZE)
 #define STARLING_MAP_SIZE	SZ_16M
 #define STARLING_NSLOTS		((STARLING_MAP_SIZE - STARLING_SLOTS_OFFSET) / STARLING_SLOT_SIZE)
+/* Instead of a slot. */
+#define STARLING_SLOT_NONE	(-1)
+#define STARLING_SLOT_WAITS	(-2)
 
 void starling_pages_init(struct starling_agent *agent);
 void starling_pages_free(struct starling_pages *pages);

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 
 #include "harness.h"
 #include "util.h"
@@ -435,6 +436,40 @@ TEST(pid_namespace)
 	CHECK(find_slot(page, pid, &rec));
 	EQ(list(fd, STARLING_IOC_TASKS, all, sizeof(all[0]), &n, cursor), 0);
 	EQ(n, 2);
+	kill(pid, SIGKILL);
+	reap(pid);
+}
+
+/* An agent of another PID namespace: we get no slot there, and wait for none. */
+TEST(unseen_wait_for_no_slot)
+{
+	const struct starling_page *page;
+	struct child seen;
+	int sock[2], fd;
+	pid_t pid;
+
+	EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, sock), 0);
+	child_start(&seen, NULL);
+	EQ(unshare(CLONE_NEWPID), 0);
+	pid = fork();
+	if (!pid) {
+		fd = agent("inner");
+		EQ(join(fd, 0, 0), 0);
+		send_fd(sock[1], fd);
+		pause();
+	}
+	fd = receive_fd(sock[0]);
+	EQ(join(fd, 0, 0), 0);
+	page = map(fd);
+	EQ(page->agent.tasks, 2);
+	EQ(count_slots(page), 1);
+	EQ(page->overflow, 0);
+	EQ(join(fd, seen.pid, 0), 0);
+	EQ(page->overflow, 0);
+	EQ(leave(fd, seen.pid, 0), 0);
+	EQ(page->agent.tasks, 2);
+	EQ(count_slots(page), 1);
+	EQ(page->overflow, 0);
 	kill(pid, SIGKILL);
 	reap(pid);
 }

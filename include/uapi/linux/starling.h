@@ -823,14 +823,14 @@ struct starling_uring {
  * at once, and then @nslots is set to the larger number; it never gets smaller.
  * So load @nslots with acquire each time before looking through the slots. Slots
  * end at @out_nslots of GET_INFO; tasks of a PID namespace that is not seen from
- * the creator's get none.
+ * the creator's get none and are not in @overflow.
  *
  * @magic:	STARLING_PAGE_MAGIC
  * @version:	STARLING_ABI_VERSION of the layout
  * @generation:	grows with every task that comes or goes
  * @sampled_ns:	CLOCK_MONOTONIC time when CPU values were last read
  * @nslots:	slots there are now
- * @overflow:	members without a slot now
+ * @overflow:	members that wait for a slot now
  */
 #define STARLING_PAGE_MAGIC	0x474c5253	/* "SRLG" */
 
