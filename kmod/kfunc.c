@@ -2,13 +2,15 @@
 /*
  * What BPF programs, of a scheduler above all, may ask: numbers in, numbers
  * out, as types of the kernel are not the module's to name where its BTF is
- * not deduplicated. They take no lock and may be called in any context; what
- * they say may be over the moment after. Task ids are the initial namespace's.
+ * not deduplicated. They take no lock and may be called in any context, but in
+ * an NMI no task is a member; what they say may be over the moment after. Task
+ * ids are the initial namespace's.
  */
 #include <linux/btf.h>
 #include <linux/btf_ids.h>
 #include <linux/init.h>
 #include <linux/pid_namespace.h>
+#include <linux/preempt.h>
 
 #include "agent.h"
 #include "gpu.h"
@@ -32,13 +34,18 @@ static u64 value_weight(const struct starling_member *m)
 	return READ_ONCE(READ_ONCE(m->agent)->rec.weight);
 }
 
-/* RCU keeps the task, its member and the agent of that. */
+/*
+ * RCU keeps the task, its member and the agent of that. An NMI may find a table
+ * that its CPU is changing: while an entry is moved its chain has no end.
+ */
 static u64 tid_value(s32 tid, member_value_t value)
 {
 	struct starling_member *m = NULL;
 	struct task_struct *task;
 	u64 ret;
 
+	if (in_nmi())
+		return 0;
 	rcu_read_lock();
 	task = pid_task(find_pid_ns(tid, &init_pid_ns), PIDTYPE_PID);
 	if (task)
