@@ -6,6 +6,7 @@
 #include <linux/capability.h>
 #include <linux/mm.h>
 #include <linux/pid_namespace.h>
+#include <linux/rcupdate.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -30,8 +31,8 @@ static_assert(sizeof(struct starling_agent_record) >= AGENT_RECORD_MIN);
 
 /* Only compared, never followed. */
 static struct file *holder;
-/* What it said is being taken back, agent by agent. */
-static bool ending;
+/* It is there: what it said is not being taken back, agent by agent. */
+static bool vouched;
 
 long starling_control_claim(struct file *file, void *arg)
 {
@@ -43,7 +44,10 @@ long starling_control_claim(struct file *file, void *arg)
 	if (!capable(CAP_SYS_NICE))
 		return -EPERM;
 	old = cmpxchg(&holder, NULL, file);
-	return !old || old == file ? 0 : -EBUSY;
+	if (old && old != file)
+		return -EBUSY;
+	WRITE_ONCE(vouched, true);
+	return 0;
 }
 
 bool starling_control_has(const struct file *file)
@@ -57,7 +61,7 @@ bool starling_control_has(const struct file *file)
  */
 bool starling_control_silent(void)
 {
-	return READ_ONCE(ending) || !READ_ONCE(holder);
+	return !READ_ONCE(vouched);
 }
 
 static bool may_see_all(const struct file *file)
@@ -89,7 +93,8 @@ void starling_control_release(struct file *file)
 
 	if (READ_ONCE(holder) != file)
 		return;
-	WRITE_ONCE(ending, true);
+	/* Before it is looked which agents there are. */
+	smp_store_mb(vouched, false);
 	while ((agent = starling_agent_next(id))) {
 		unpublish(agent);
 		id = agent->id + 1;
@@ -97,7 +102,8 @@ void starling_control_release(struct file *file)
 		cond_resched();
 	}
 	starling_lease_policy_end();
-	WRITE_ONCE(ending, false);
+	/* A move that copied it before is over before somebody else vouches. */
+	synchronize_rcu();
 	/* Only now may the next one begin to publish. */
 	smp_store_release(&holder, NULL);
 }
