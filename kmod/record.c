@@ -151,6 +151,15 @@ void starling_member_rebase(struct starling_member *m)
 		m->base[i] = *task_value(&m->rec, i);
 }
 
+/* Back to what they were when another one took over. */
+void starling_member_set(struct starling_member *m, const u64 *counters)
+{
+	int i;
+
+	for (i = 0; i < STARLING_SUM_GAUGE; i++)
+		*task_value(&m->rec, i) = counters[i];
+}
+
 /* Counts and sums of @from, which stay there, on top of those of @to. */
 void starling_record_add(struct starling_agent_record *to,
 			 const struct starling_agent_record *from)

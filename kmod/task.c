@@ -173,13 +173,19 @@ static void member_came(struct starling_member *m, bool inherited)
 				 m->rec.role, m->rec.role_source, inherited);
 }
 
-/* The caller took @m out of the table and thus owns it. */
-static void member_left(struct starling_member *m, enum starling_leave how)
+/*
+ * The caller took @m out of the table and thus owns it. @end: its counters at
+ * the end, where another agent goes on counting; NULL: those of now.
+ */
+static void member_left(struct starling_member *m, enum starling_leave how, const u64 *end)
 {
 	struct starling_agent *agent = member_lock(m);
 
 	m->left = true;
-	starling_member_sample(m);
+	if (end)
+		starling_member_set(m, end);
+	else
+		starling_member_sample(m);
 	starling_member_add_to(m, &agent->rec);
 	list_del(&m->link);
 	agent->generation++;
@@ -308,7 +314,7 @@ void starling_member_exit(struct task_struct *task)
 	rcu_read_lock();
 	m = table_remove(task, NULL);
 	if (m)
-		member_left(m, STARLING_LEFT_EXIT);
+		member_left(m, STARLING_LEFT_EXIT, NULL);
 	rcu_read_unlock();
 }
 
@@ -324,19 +330,22 @@ static void member_inherit_self(struct starling_member *m, struct starling_membe
 /* -EAGAIN: someone else changed the membership of @task meanwhile. */
 static int member_enter(struct starling_member *m, struct starling_member *old)
 {
+	u64 base[STARLING_NSUMS];
 	int err;
 
 	if (old)
 		member_inherit_self(m, old);
 	m->root = true;
 	member_link(m);
+	/* Once others find @m it may be gone before we are done with @old. */
+	memcpy(base, m->base, sizeof(base));
 	if (old)
 		err = rhashtable_replace_fast(&table, &old->node, &m->node, table_params);
 	else
 		err = rhashtable_lookup_insert_fast(&table, &m->node, table_params);
 	if (!err) {
 		if (old)
-			member_left(old, STARLING_LEFT_MOVED);
+			member_left(old, STARLING_LEFT_MOVED, base);
 		member_came(m, false);
 		return 0;
 	}
@@ -373,7 +382,7 @@ int starling_member_join(struct starling_agent *agent, struct task_struct *task)
 		return 0;
 	m = table_remove(task, agent);
 	if (m)
-		member_left(m, STARLING_LEFT_EXIT);
+		member_left(m, STARLING_LEFT_EXIT, NULL);
 	return -ESRCH;
 }
 
@@ -384,7 +393,7 @@ int starling_member_leave(struct starling_agent *agent, struct task_struct *task
 
 	if (!m)
 		return -ESRCH;
-	member_left(m, STARLING_LEFT_ASKED);
+	member_left(m, STARLING_LEFT_ASKED, NULL);
 	return 0;
 }
 

@@ -97,6 +97,7 @@ void starling_member_sample(struct starling_member *m);
 void starling_member_publish(struct starling_member *m, const struct starling_task_record *pub);
 void starling_member_unpublish(struct starling_member *m);
 void starling_member_rebase(struct starling_member *m);
+void starling_member_set(struct starling_member *m, const u64 *counters);
 void starling_member_add_to(struct starling_member *m, struct starling_agent_record *sum);
 void starling_record_add(struct starling_agent_record *to,
 			 const struct starling_agent_record *from);

@@ -341,6 +341,41 @@ TEST(move)
 	EQ(b.forks, 1);
 }
 
+static uint64_t of_roles(const __u64 *run_ns)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < STARLING_ROLES_MAX; i++)
+		sum += run_ns[i];
+	return sum;
+}
+
+/* What it runs while it moves is counted once: each yield counts up. */
+TEST(moves_of_a_busy_task)
+{
+	int fd[2] = { agent("a"), agent("b") }, moves = 1000;
+	struct starling_agent_record a, b;
+	struct starling_task_record rec;
+	pid_t pid = fork();
+
+	if (!pid)
+		for (;;)
+			sched_yield();
+	for (int i = 0; i < moves; i++)
+		EQ(join(fd[i % 2], pid, 0), 0);
+	/* It is in the second one: the first has all that it will get. */
+	live_agent(fd[0], &a);
+	live_agent(fd[1], &b);
+	EQ(stat_task(fd[1], pid, &rec), 0);
+	EQ(a.joins + b.joins, moves);
+	printf("# %llu + %llu of %llu ns\n", a.run_ns, b.run_ns, rec.run_ns);
+	GE(of_roles(rec.role_run_ns), a.run_ns + b.run_ns);
+	GE(of_roles(rec.role_run_ns), of_roles(a.role_run_ns) + of_roles(b.role_run_ns));
+	GE(rec.nvcsw + rec.nivcsw, a.nvcsw + a.nivcsw + b.nvcsw + b.nivcsw);
+	kill(pid, SIGKILL);
+	reap(pid);
+}
+
 static pid_t spawn_sleep(void)
 {
 	pid_t pid = fork();
