@@ -202,11 +202,12 @@ void starling_member_add_to(struct starling_member *m, struct starling_agent_rec
 {
 	int i, n = m->left ? STARLING_SUM_GAUGE : STARLING_NSUMS;
 	u32 counted = m->left ? ~BIT(STARLING_VAL_GPU_MEMORY) : ~0;
+	u64 sources = m->left ? ~STARLING_SOURCE(STARLING_VAL_GPU_MEMORY, 15) : ~0ULL;
 
 	for (i = 0; i < n; i++)
 		*agent_value(sum, i) += *task_value(&m->rec, i) - m->base[i];
 	sum->valid |= m->rec.valid & counted;
 	sum->estimated |= m->rec.estimated & counted;
 	sum->stale |= m->rec.stale & counted;
-	sum->source |= m->rec.source;
+	sum->source |= m->rec.source & sources;
 }

@@ -169,6 +169,8 @@ TEST(counters_and_gauge)
 	live_agent(fd, &sum);
 	EQ(sum.gpu_memory_bytes, 0);
 	EQ(sum.energy_uj, 30);
+	EQ(SOURCE(sum, ENERGY), STARLING_FROM_MODEL);
+	EQ(SOURCE(sum, GPU_MEMORY), STARLING_FROM_NONE);
 	live_agent(other, &sum);
 	EQ(sum.gpu_memory_bytes, 4096);
 	EQ(sum.energy_uj, 0);
@@ -176,6 +178,7 @@ TEST(counters_and_gauge)
 	live_agent(other, &sum);
 	EQ(sum.gpu_memory_bytes, 0);
 	EQ(sum.valid & MEMORY_BIT, 0);
+	EQ(SOURCE(sum, GPU_MEMORY), STARLING_FROM_NONE);
 }
 
 static void next_placement(int fd, pid_t tid, uint64_t now, uint64_t before)
