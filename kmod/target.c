@@ -72,6 +72,8 @@ static int thread_apply(struct starling_agent *agent, struct task_struct *task, 
 {
 	int err;
 
+	if (task->flags & STARLING_PF_WORKER)
+		return -ESRCH;
 	rcu_read_lock();
 	err = fn(agent, task);
 	rcu_read_unlock();

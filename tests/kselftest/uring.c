@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Commands by io_uring: who the caller is, waits, and every way they end. */
 #define GROUP "uring"
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -362,6 +363,25 @@ TEST(polled_ring)
 	EQ(result(&r, 3, LONG), -EOPNOTSUPP);
 }
 
+/* Of the process, but not ones that could be members. */
+static void no_other_thread_joins(int fd)
+{
+	DIR *dir = opendir("/proc/self/task");
+	struct dirent *entry;
+	int tid, tried = 0;
+
+	CHECK(dir);
+	while ((entry = readdir(dir))) {
+		tid = atoi(entry->d_name);
+		if (!tid || tid == gettid_())
+			continue;
+		EQ(join(fd, tid, STARLING_TASK_THREAD), -ESRCH);
+		tried++;
+	}
+	closedir(dir);
+	GE(tried, 1);
+}
+
 /* The kernel's thread submits: there is no caller, but there is a process. */
 TEST(thread_of_the_kernel)
 {
@@ -374,6 +394,7 @@ TEST(thread_of_the_kernel)
 	struct ring r;
 
 	EQ(ring_open(&r, 8, IORING_SETUP_SQPOLL), 0);
+	no_other_thread_joins(fd);
 	for (unsigned int flags = 0; flags <= IOSQE_ASYNC; flags += IOSQE_ASYNC) {
 		ring_cmd(&r, fd, STARLING_IOC_AGENT_LEAVE, &task, 1, flags);
 		EQ(result(&r, 1, LONG), -ESRCH);
