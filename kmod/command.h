@@ -5,6 +5,7 @@
 
 #include <linux/build_bug.h>
 #include <linux/fs.h>
+#include <linux/nospec.h>
 #include <linux/stddef.h>
 #include <uapi/linux/starling.h>
 
@@ -85,7 +86,10 @@ starling_command_find(const struct starling_command *table, size_t n, unsigned i
 {
 	unsigned int nr = _IOC_NR(cmd);
 
-	return nr < n && table[nr].cmd == cmd ? &table[nr] : NULL;
+	if (nr >= n)
+		return NULL;
+	table += array_index_nospec(nr, n);
+	return table->cmd == cmd ? table : NULL;
 }
 
 long starling_command_read(const struct starling_command *c, const void __user *user, void *arg);

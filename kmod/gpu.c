@@ -5,6 +5,7 @@
  */
 #include <linux/jiffies.h>
 #include <linux/ktime.h>
+#include <linux/nospec.h>
 
 #include "command.h"
 #include "control.h"
@@ -71,7 +72,7 @@ void starling_gpus_trim(void)
 long starling_lease_stat(struct file *file, void *arg)
 {
 	struct starling_lease_stat *stat = arg;
-	struct starling_gpu *gpu = &starling_gpus[stat->gpu < STARLING_GPUS_MAX ? stat->gpu : 0];
+	struct starling_gpu *gpu = &starling_gpus[array_index_nospec(stat->gpu, STARLING_GPUS_MAX)];
 
 	if (stat->__pad || !starling_is_zero(stat->__reserved))
 		return -EINVAL;
@@ -156,6 +157,7 @@ static void policy_set(struct starling_rules *rules, const struct starling_lease
 long starling_lease_policy(struct file *file, void *arg)
 {
 	const struct starling_lease_policy *p = arg;
+	u32 gpu = array_index_nospec(p->gpu, STARLING_GPUS_MAX);
 	struct starling_turn turn;
 	long err = -ENODEV;
 
@@ -167,8 +169,8 @@ long starling_lease_policy(struct file *file, void *arg)
 	if (p->gpu < STARLING_GPUS_MAX && p->gpu <= starling_ngpus) {
 		ruled = true;
 		starling_ngpus = max(starling_ngpus, p->gpu + 1);
-		policy_set(&starling_gpus[p->gpu].rules, p);
-		starling_leases_ruled(p->gpu, &turn);
+		policy_set(&starling_gpus[gpu].rules, p);
+		starling_leases_ruled(gpu, &turn);
 		err = 0;
 	}
 	starling_turn_end(&turn);

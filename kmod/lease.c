@@ -16,6 +16,7 @@
 #include <linux/jiffies.h>
 #include <linux/ktime.h>
 #include <linux/minmax.h>
+#include <linux/nospec.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 
@@ -622,8 +623,11 @@ long starling_lease_acquire(struct file *file, struct starling_wait *wait)
 
 	if (!acquire_ok(a))
 		return -EINVAL;
-	if (a->gpu >= READ_ONCE(starling_ngpus) && a->gpu != STARLING_GPU_ANY)
-		return -ENODEV;
+	if (a->gpu != STARLING_GPU_ANY) {
+		if (a->gpu >= READ_ONCE(starling_ngpus))
+			return -ENODEV;
+		a->gpu = array_index_nospec(a->gpu, STARLING_GPUS_MAX);
+	}
 	if (!may_hold())
 		return -ECANCELED;
 	wait->cookie = a->cookie;
