@@ -285,7 +285,7 @@ ssize_t starling_queue_reap(struct starling_queue *q, struct starling_completion
 
 /*
  * The agent's records in memory: reading them takes no system call and waits
- * for nobody. CPU values are up to starling_info.out_sample_ns old. The
+ * for nobody. For how old CPU values can be see starling_info.out_sample_ns. The
  * mapping keeps the agent, also after its handle is closed.
  */
 int starling_telemetry_open(struct starling_agent *a, struct starling_telemetry **out);

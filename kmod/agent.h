@@ -34,7 +34,9 @@ struct starling_user {
 /**
  * struct starling_agent - an agent
  * @id:		index in the registry, never used twice
- * @ref:	its open file, members, sub-agents, the sampling work while it runs
+ * @ref:	its open file, which descriptors and mappings hold; members, those that
+ *		left by exit until all is counted; sub-agents; the sampling work
+ *		while it runs; whoever looks at it meanwhile
  * @user:	whose share of agents this one counts in
  * @pid_ns:	creator's, in which mapped records give task ids; counted
  * @parent:	counted; NULL for a root agent
@@ -43,8 +45,8 @@ struct starling_user {
  * @tree:	of the root: the tree's sums stay where they are while it is held
  * @sibling:	in the @subs of @parent, under its lock
  * @lock:	guards all below and the fields of the members; taken in
- *		process context only, innermost but for the hash table's locks;
- *		of two the one nearer to the root first
+ *		process context only; inside it only those of @events and of
+ *		@waits; of two the one nearer to the root first
  * @subs:	sub-agents, oldest first
  * @closed:	a sub-agent whose file was closed: its members are becoming its
  *		parent's, and it gets no new ones
@@ -55,7 +57,7 @@ struct starling_user {
  * @pages:	what readers map; NULL until someone maps it, then until the end
  * @maps:	mappings there are
  * @sampling:	@sample is queued or runs, and holds a reference
- * @wait_lock:	innermost
+ * @wait_lock:	of @waits; innermost
  * @waits:	commands that wait; see wait.h
  * @leases:	requests and leases, the last one first; under starling_lease_lock
  * @shares:	what it has had of each GPU; NULL: nothing; likewise

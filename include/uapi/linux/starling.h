@@ -33,7 +33,8 @@
  *
  * A lease is the right to submit work to a GPU. It belongs to an agent and to
  * the process that acquired it. It ends by LEASE_RELEASE, with that process,
- * when the agent's last descriptor is closed, or, if others wait, at its limit.
+ * when the agent's last descriptor and mapping is gone, or, if others wait, at
+ * its limit.
  * Programs keep to it by their own will: the module does not stop a GPU.
  *
  * Who is next, where several wait for a GPU:
@@ -335,7 +336,8 @@ struct starling_agent_record {
  * @out_map_size: bytes to map of an agent's descriptor; most of them have no
  *	memory behind them, see "Pages"
  * @out_nslots:	slots that an agent's pages can grow to
- * @out_sample_ns: how old a CPU value in a mapped page can be
+ * @out_sample_ns: how old a CPU value in a mapped page can be, apart from the
+ *	time that it takes to look at all members
  * @out_lost_tasks: children of members that could not be made members, ever
  */
 struct starling_info {
@@ -819,7 +821,7 @@ struct starling_uring {
  *
  * How it grows: all @map_size bytes are mapped, but memory is there up to slot
  * @nslots only, and beyond it a reader gets SIGBUS. While there are members
- * without a slot more memory is added within @out_sample_ns, under all mappings
+ * without a slot more memory is added at the next sample, under all mappings
  * at once, and then @nslots is set to the larger number; it never gets smaller.
  * So load @nslots with acquire each time before looking through the slots. Slots
  * end at @out_nslots of GET_INFO; tasks of a PID namespace that is not seen from
