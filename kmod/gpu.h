@@ -18,6 +18,8 @@ struct starling_ticket;
 
 /* More than any GPU has, and little enough to be summed up. */
 #define STARLING_MEMORY_MAX	(1ULL << 50)
+/* Of so much each the sum fits in 64 bits: 16383. */
+#define STARLING_LEASES_MAX	(U64_MAX / STARLING_MEMORY_MAX)
 
 /* Best to worst; level 0, those that starve, is sorted on its own. */
 #define STARLING_NLEVELS	__STARLING_CLASS_MAX

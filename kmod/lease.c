@@ -591,7 +591,7 @@ static long request_run(struct prepared *p, struct starling_wait *wait,
 	if (a->gpu != STARLING_GPU_ANY && a->gpu >= starling_ngpus)
 		goto out_free;
 	ret = -ENOSPC;
-	if (starling_nleases >= READ_ONCE(starling_max_leases) ||
+	if (starling_nleases >= min_t(u64, READ_ONCE(starling_max_leases), STARLING_LEASES_MAX) ||
 	    (!p->privileged && over_limit(r->agent)))
 		goto out_free;
 	request_init(r, a, turn->now);

@@ -35,7 +35,8 @@ MODULE_PARM_DESC(max_tasks, "member tasks there may be (default 65536)");
 
 unsigned int starling_max_leases = 4096;
 module_param_named(max_leases, starling_max_leases, uint, 0644);
-MODULE_PARM_DESC(max_leases, "leases and requests for them there may be (default 4096)");
+MODULE_PARM_DESC(max_leases,
+		 "leases and requests for them there may be (default 4096, at most 16383)");
 
 unsigned int starling_max_user_leases = 256;
 module_param_named(max_user_leases, starling_max_user_leases, uint, 0644);
