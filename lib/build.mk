@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-only
 # libstarling; a sanitizer build leaves its run time to the program.
-lib_version := 0.1
+# The newest version of its symbols.
+lib_version := $(shell sed -n "s/^STARLING_\([0-9.]*\) {/\1/p" lib/libstarling.map | tail -n 1)
 lib_c := lib/device.c lib/agent.c lib/telemetry.c lib/lease.c lib/event.c \
 	lib/queue.c lib/ring.c lib/pool.c
 lib_uring := $(shell $(PKG_CONFIG) --exists 'liburing >= 2.3' 2>/dev/null && echo liburing)
@@ -22,5 +23,5 @@ $(O)/lib/libstarling.so.0: lib/libstarling.map
 extra += $(O)/lib/libstarling.so $(O)/lib/libstarling.pc
 $(O)/lib/libstarling.so: $(O)/lib/libstarling.so.0
 	$(Q)ln -sfn libstarling.so.0 $@
-$(O)/lib/libstarling.pc: lib/libstarling.pc.in
+$(O)/lib/libstarling.pc: lib/libstarling.pc.in lib/libstarling.map
 	$(Q)mkdir -p $(@D) && sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(lib_version)|; s|@PRIVATE@|$(lib_uring)|' $< >$@
