@@ -113,6 +113,16 @@ static uint64_t now_ns(void)
 	return now.tv_sec * SEC_NS + now.tv_nsec;
 }
 
+/* When a wait of @timeout_ns that begins now ends; 0: never. */
+static uint64_t end_of(uint64_t timeout_ns)
+{
+	uint64_t now = now_ns();
+
+	if (!timeout_ns)
+		return 0;
+	return timeout_ns < UINT64_MAX - now ? now + timeout_ns : UINT64_MAX;
+}
+
 bool starling_op_again(struct queue_op *op)
 {
 	uint64_t now = now_ns();
@@ -323,13 +333,6 @@ static struct queue_op *op_alloc(const struct queue_kind *kind, struct starling_
 	return op;
 }
 
-static void set_until(struct queue_op *op)
-{
-	uint64_t ns = *timeout_of(op), now = now_ns();
-
-	op->until_ns = ns && now + ns > now ? now + ns : 0;
-}
-
 /* Takes @op over when it returns 0. */
 static int start_locked(struct starling_queue *q, struct queue_op *op)
 {
@@ -341,7 +344,7 @@ static int start_locked(struct starling_queue *q, struct queue_op *op)
 	if (op->kind->waits)
 		*cookie_of(op) = op->cookie;
 	if (op->blocks)
-		set_until(op);
+		op->until_ns = end_of(*timeout_of(op));
 	TAILQ_INSERT_TAIL(&q->ops, op, of);
 	err = q->backend->start(q, op);
 	if (err)
@@ -545,7 +548,7 @@ STARLING_API ssize_t starling_queue_reap(struct starling_queue *q,
 STARLING_API int starling_queue_next(struct starling_queue *q, struct starling_completion *done,
 				     uint64_t timeout_ns)
 {
-	uint64_t end = q && timeout_ns ? now_ns() + timeout_ns : 0;
+	uint64_t end = q ? end_of(timeout_ns) : 0;
 	ssize_t n;
 	int err = 0;
 

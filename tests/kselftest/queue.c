@@ -264,6 +264,25 @@ BOTH(timeouts)
 	EQ(starling_lease_release(l), 0);
 }
 
+/* Until a time that no clock can show. */
+BOTH(timeouts_without_end)
+{
+	struct starling_lease_opts opts = { .size = sizeof(opts), .timeout_ns = UINT64_MAX };
+	struct starling_completion done;
+	struct starling_lease *l;
+
+	EQ(starling_lease_acquire(a, NULL, &l), 0);
+	EQ(starling_queue_acquire(q, b, &opts, 1), 0);
+	EQ(starling_queue_event(q, a, 0, 50 * MS, 2), 0);
+	EQ(starling_queue_next(q, &done, UINT64_MAX), 0);
+	EQ(done.user_data, 2);
+	EQ(starling_lease_release(l), 0);
+	EQ(starling_queue_next(q, &done, UINT64_MAX - 1), 0);
+	EQ(done.user_data, 1);
+	EQ(done.result, 0);
+	EQ(starling_lease_release(done.lease), 0);
+}
+
 /* At once, when a thread may not have got to the kernel yet, and later. */
 BOTH(cancels)
 {
