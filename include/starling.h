@@ -130,6 +130,10 @@ struct starling_lease_opts {
  * These wait: a signal ends that with -EINTR when there is a timeout; without
  * one they go on where the handler was installed with SA_RESTART. A lease keeps
  * its agent's descriptor, so it may be used after the agent's handle is closed.
+ *
+ * A handle is of the process that asked for the lease. In a child that fork()
+ * made, release frees the child's copy and no more; it, park and unpark are
+ * -ECHILD there, and the lease stays the parent's.
  */
 int starling_lease_acquire(struct starling_agent *a, const struct starling_lease_opts *opts,
 			   struct starling_lease **out);

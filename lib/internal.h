@@ -17,8 +17,10 @@ struct starling_agent {
 	unsigned int refs;
 };
 
+/* Of the process that asked for it: a copy in a child is nobody's, see <starling.h>. */
 struct starling_lease {
 	struct starling_agent *agent;
+	pid_t owner;
 	uint32_t gpu;
 	uint64_t id;
 	uint64_t expires_ns;
@@ -44,5 +46,7 @@ int starling_lease_prepare(struct starling_agent *a, const struct starling_lease
 			   struct starling_lease_acquire *arg, struct starling_lease **out);
 void starling_lease_granted(struct starling_lease *l, const struct starling_lease_acquire *arg);
 void starling_lease_free(struct starling_lease *l);
+/* May this process use it? 0, -ENODEV or -ECHILD. */
+int starling_lease_check(const struct starling_lease *l);
 
 #endif

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "internal.h"
 
@@ -38,6 +39,7 @@ int starling_lease_prepare(struct starling_agent *a, const struct starling_lease
 	if (!*out)
 		return -ENOMEM;
 	(*out)->agent = starling_agent_get(a);
+	(*out)->owner = getpid();
 	*arg = (struct starling_lease_acquire){
 		.size = sizeof(*arg), .flags = o.flags, .gpu = o.gpu, .class = o.priority,
 		.max_hold_ns = o.max_hold_ns, .deadline_ns = o.deadline_ns,
@@ -77,37 +79,46 @@ STARLING_API int starling_lease_acquire(struct starling_agent *a,
 	return 0;
 }
 
+int starling_lease_check(const struct starling_lease *l)
+{
+	if (!l)
+		return -ENODEV;
+	return l->owner == getpid() ? 0 : -ECHILD;
+}
+
 static int lease_call(struct starling_lease *l, unsigned long cmd)
 {
-	struct starling_lease_id arg = { .size = sizeof(arg), .lease = l->id };
+	struct starling_lease_id arg = { .size = sizeof(arg) };
+	int err = starling_lease_check(l);
 
+	if (err)
+		return err;
+	arg.lease = l->id;
 	return starling_call(l->agent->fd, cmd, &arg);
 }
 
 STARLING_API int starling_lease_release(struct starling_lease *l)
 {
-	int err;
+	int err = lease_call(l, STARLING_IOC_LEASE_RELEASE);
 
-	if (!l)
-		return -ENODEV;
-	err = lease_call(l, STARLING_IOC_LEASE_RELEASE);
-	starling_lease_free(l);
+	if (l)
+		starling_lease_free(l);
 	return err;
 }
 
 STARLING_API int starling_lease_park(struct starling_lease *l)
 {
-	return l ? lease_call(l, STARLING_IOC_LEASE_PARK) : -ENODEV;
+	return lease_call(l, STARLING_IOC_LEASE_PARK);
 }
 
 STARLING_API int starling_lease_unpark(struct starling_lease *l, uint32_t flags,
 				       uint64_t timeout_ns, uint64_t cookie)
 {
 	struct starling_lease_unpark arg = { .size = sizeof(arg), .flags = flags };
-	int err;
+	int err = starling_lease_check(l);
 
-	if (!l)
-		return -ENODEV;
+	if (err)
+		return err;
 	arg.lease = l->id;
 	arg.timeout_ns = timeout_ns;
 	arg.cookie = cookie;

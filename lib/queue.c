@@ -399,9 +399,10 @@ STARLING_API int starling_queue_unpark(struct starling_queue *q, struct starling
 				       uint32_t flags, uint64_t timeout_ns, uint64_t user_data)
 {
 	struct queue_op *op;
+	int err = q ? starling_lease_check(l) : -ENODEV;
 
-	if (!q || !l)
-		return -ENODEV;
+	if (err)
+		return err;
 	op = op_alloc(&unparking, l->agent, l, user_data);
 	if (!op)
 		return -ENOMEM;
@@ -416,9 +417,10 @@ static int start_id(struct starling_queue *q, const struct queue_kind *kind,
 		    struct starling_lease *l, uint64_t user_data)
 {
 	struct queue_op *op;
+	int err = q ? starling_lease_check(l) : -ENODEV;
 
-	if (!q || !l)
-		return -ENODEV;
+	if (err)
+		return err;
 	op = op_alloc(kind, l->agent, l, user_data);
 	if (!op)
 		return -ENOMEM;

@@ -179,6 +179,42 @@ TEST(telemetry_slots)
 	starling_agent_close(a);
 }
 
+static void give_back_in_child(struct starling *s, struct starling_lease *l)
+{
+	struct starling_queue *q;
+
+	EQ(starling_lease_park(l), -ECHILD);
+	EQ(starling_lease_unpark(l, 0, 0, 0), -ECHILD);
+	EQ(starling_queue_create(s, NULL, &q), 0);
+	EQ(starling_queue_release(q, l, 1), -ECHILD);
+	EQ(starling_queue_unpark(q, l, 0, 0, 1), -ECHILD);
+	starling_queue_destroy(q);
+	EQ(starling_lease_release(l), -ECHILD);
+	_exit(TEST_PASS);
+}
+
+/* A child that gives back all it knows of does not give back its parent's. */
+TEST(lease_in_a_child)
+{
+	struct starling_lease_stat stat;
+	struct starling_lease *l;
+	struct starling_agent *a;
+	struct starling *s;
+	pid_t pid;
+
+	EQ(starling_open(&s), 0);
+	EQ(starling_agent_create(s, "parent", NULL, &a), 0);
+	EQ(starling_lease_acquire(a, NULL, &l), 0);
+	fflush(stdout);
+	pid = fork();
+	if (!pid)
+		give_back_in_child(s, l);
+	EQ(reap(pid), 0);
+	EQ(starling_gpu_stat(s, 0, &stat), 0);
+	EQ(stat.out_holders, 1);
+	EQ(starling_lease_release(l), 0);
+}
+
 /* A record from memory against the same by reading /proc: told, not judged. */
 TEST(cost)
 {
