@@ -212,8 +212,9 @@ class _Library:
 
 _lock = threading.Lock()
 _library = None
-_current = contextvars.ContextVar("starling_agent", default=None)
-_leased = contextvars.ContextVar("starling_lease", default=None)
+# What each context is inside of, the innermost first.
+_current = contextvars.ContextVar("starling_agent", default=())
+_leased = contextvars.ContextVar("starling_lease", default=())
 
 
 def _lib():
@@ -248,6 +249,18 @@ def _wait(fn, timeout):
         ret = fn(_ns(left))
         if ret != -errno.EINTR:
             return _check(ret)
+
+
+def _put_on(stack, what):
+    stack.set((what, *stack.get()))
+
+
+def _take_off(stack, what):
+    """Those of one context may end in any order, and in another one."""
+    inside = list(stack.get())
+    if what in inside:
+        inside.remove(what)
+        stack.set(tuple(inside))
 
 
 class _Queue:
@@ -344,7 +357,8 @@ class Agent:
     """An agent; also a context manager, see the module's text.
 
     It lives in the kernel as long as this object is open, a descriptor of it is
-    held elsewhere, or a task is a member of it.
+    held elsewhere, or a task is a member of it. Several may be inside its `with`
+    at once; the last one out closes it, and then it cannot be entered again.
     """
 
     def __init__(self, name, weight=None, join="thread"):
@@ -352,7 +366,8 @@ class Agent:
             raise ValueError("join is 'thread', 'process' or None")
         self.name = name
         self._join = join
-        self._tokens = []
+        self._inside = []                   # who is a member by `with`, as often as it is
+        self._closed = False
         self._kept = collections.deque()    # events that came when nobody waited any more
         self._handle = _p()
         if available():
@@ -370,6 +385,7 @@ class Agent:
 
     def close(self):
         """Close it; members stay members. May be called twice."""
+        self._closed = True
         handle, self._handle = self._handle, _p()
         if handle:
             _lib().c.starling_agent_close(handle)
@@ -473,41 +489,55 @@ class Agent:
 
     # -- with ----------------------------------------------------------------
 
+    @staticmethod
+    def _member(join):
+        return threading.get_ident() if join == "thread" else join
+
     def _enter(self, join):
+        if self._closed:
+            raise RuntimeError(f"agent {self.name!r} is closed: make another one to enter")
         if join:
             self.join(thread=join == "thread")
-        self._tokens.append((_current.set(self), join))
+        self._inside.append(self._member(join))
+        _put_on(_current, self)
         return self
 
-    def _exit(self):
-        token, join = self._tokens.pop()
-        _current.reset(token)
-        if join and self._handle:
+    def _exit(self, join):
+        member = self._member(join)
+        _take_off(_current, self)
+        self._inside.remove(member)
+        if join and self._handle and member not in self._inside:
             with contextlib.suppress(ProcessLookupError):   # it was moved meanwhile
                 self.leave(thread=join == "thread")
-        if not self._tokens:
+        if not self._inside:
             self.close()
+
+    def _join_async(self):
+        return "process" if self._join == "process" else None
 
     def __enter__(self):
         return self._enter(self._join)
 
     def __exit__(self, *exc):
-        self._exit()
+        self._exit(self._join)
 
     async def __aenter__(self):
-        return self._enter("process" if self._join == "process" else None)
+        return self._enter(self._join_async())
 
     async def __aexit__(self, *exc):
-        self._exit()
+        self._exit(self._join_async())
 
 
 class Lease:
-    """The right to use a GPU, for `with` or `async with`; made by GPU.lease()."""
+    """The right to use a GPU, for `with` or `async with`; made by GPU.lease().
+
+    It is for one `with` at a time, and after that for another one.
+    """
 
     def __init__(self, of, opts, timeout):
         self._agent, self._opts, self._timeout = of, opts, timeout
         self._handle = _p()
-        self._tokens = []
+        self._used = threading.Lock()       # from acquire() to release()
         self._tools = 0
         self._turn = threading.Lock()
 
@@ -539,33 +569,60 @@ class Lease:
     def _real(self):
         return self._agent is not None and bool(self._agent._handle)
 
-    def acquire(self):
-        """Wait for the GPU. TimeoutError; BlockingIOError with wait=False."""
-        if self._real():
-            _wait(self._acquire, self._timeout)
-        return self
+    @contextlib.contextmanager
+    def _using(self):
+        if not self._used.acquire(blocking=False):
+            raise RuntimeError("this lease is in use: take another one by lease() of the GPU")
+        try:
+            if self._agent is not None and self._agent._closed:
+                raise RuntimeError(f"agent {self._agent.name!r} is closed: make another one")
+            yield
+        except BaseException:
+            self._used.release()
+            raise
 
-    async def acquire_async(self):
-        """The same without holding up the event loop."""
+    def _ask(self, timeout):
         if self._real():
-            self._opts.timeout_ns = _ns(self._timeout)
+            _wait(self._acquire, timeout)
+
+    async def _ask_async(self, timeout):
+        if self._real():
+            self._opts.timeout_ns = _ns(timeout)
             done = await _queue().ask(
                 "starling_queue_acquire", self._agent._handle, ctypes.byref(self._opts),
                 late=lambda c: _lib().c.starling_lease_release(c.lease))
             self._handle = _p(done.lease)
+
+    def acquire(self):
+        """Wait for the GPU. TimeoutError; BlockingIOError with wait=False."""
+        with self._using():
+            self._ask(self._timeout)
         return self
 
-    def release(self):
-        """Give it back. False: its time was over and others have the GPU."""
+    async def acquire_async(self):
+        """The same without holding up the event loop."""
+        with self._using():
+            await self._ask_async(self._timeout)
+        return self
+
+    def _give_back(self):
         handle, self._handle = self._handle, _p()
         if not handle:
             return True
         ret = _lib().c.starling_lease_release(handle)
         return False if ret == -errno.ENOENT else not _check(ret)
 
+    def release(self):
+        """Give it back. False: its time was over and others have the GPU."""
+        try:
+            return self._give_back()
+        finally:
+            with contextlib.suppress(RuntimeError):     # it was not in use
+                self._used.release()
+
     def __del__(self):
         if getattr(self, "_handle", None):
-            self.release()
+            self._give_back()
 
     def park(self):
         """Let others have the GPU, and keep the lease."""
@@ -594,12 +651,18 @@ class Lease:
             try:
                 self.park()
             except FileNotFoundError:   # its time was over: ask for another one later
-                self.release()
+                self._give_back()
 
     def _tool_ends(self):
         """True: it is the last one, and the GPU is to be had again."""
         self._tools -= 1
         return self._tools == 0 and self._real()
+
+    def _again(self):
+        self._ask(self._timeout)
+
+    async def _again_async(self):
+        await self._ask_async(self._timeout)
 
     @contextlib.asynccontextmanager
     async def _turn_async(self):
@@ -621,7 +684,7 @@ class Lease:
         finally:
             with self._turn:
                 if self._tool_ends():
-                    (self.unpark if self._handle else self.acquire)()
+                    (self.unpark if self._handle else self._again)()
 
     @contextlib.asynccontextmanager
     async def parked_async(self):
@@ -633,14 +696,14 @@ class Lease:
         finally:
             async with self._turn_async():
                 if self._tool_ends():
-                    await (self.unpark_async if self._handle else self.acquire_async)()
+                    await (self.unpark_async if self._handle else self._again_async)()
 
     def _enter(self):
-        self._tokens.append(_leased.set(self))
+        _put_on(_leased, self)
         return self
 
     def _exit(self):
-        _leased.reset(self._tokens.pop())
+        _take_off(_leased, self)
         self.release()
 
     def __enter__(self):
@@ -699,12 +762,12 @@ def gpu(number=0):
 
 def current_agent():
     """The agent of the innermost `with` here, or None."""
-    return _current.get()
+    return next(iter(_current.get()), None)
 
 
 def current_lease():
     """The lease of the innermost `with` here, or None."""
-    return _leased.get()
+    return next(iter(_leased.get()), None)
 
 
 def tool(fn):

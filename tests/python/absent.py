@@ -60,6 +60,26 @@ class Absent(unittest.TestCase):
         with starling.gpu().lease():
             pass
 
+    def test_what_is_closed_or_in_use_cannot_be_entered(self):
+        with starling.agent("once") as a:
+            with a:
+                pass
+            lease = starling.gpu().lease()
+            with lease:
+                with self.assertRaisesRegex(RuntimeError, "in use"):
+                    with lease:
+                        pass
+            with lease:
+                pass
+        with self.assertRaisesRegex(RuntimeError, "once.*closed"):
+            with a:
+                pass
+        with self.assertRaisesRegex(RuntimeError, "once.*closed"):
+            with lease:
+                pass
+        self.assertIsNone(starling.current_agent())
+        self.assertIsNone(starling.current_lease())
+
     def test_wrong_words(self):
         with self.assertRaisesRegex(ValueError, "interactive"):
             starling.gpu().lease(priority="urgent")

@@ -207,6 +207,81 @@ class Waits(unittest.TestCase):
                     self.gpu.lease(agent=self.b, wait=False).acquire()
         self.run_async(main)
 
+    def look_who_holds(self, lease):
+        self.assertTrue(lease.held)
+        self.assertEqual(self.gpu.stat().holders, 1)
+        with self.assertRaises(BlockingIOError):
+            self.gpu.lease(agent=self.b, wait=False).acquire()
+
+    def test_one_agent_for_many_coroutines(self):
+        a = starling.agent("many")
+
+        async def one(begun, end):
+            async with a:
+                begun.set()
+                await end.wait()
+                self.assertIs(starling.current_agent(), a)
+            self.assertIsNone(starling.current_agent())
+
+        async def main():
+            begun, end = ([asyncio.Event() for _ in range(3)] for _ in "ab")
+            tasks = [asyncio.create_task(one(*events)) for events in zip(begun, end)]
+            for event in begun:
+                await event.wait()
+            for i in (0, 2, 1):
+                self.assertGreaterEqual(a.fileno(), 0)
+                end[i].set()
+                await tasks[i]
+            self.assertEqual(a.fileno(), -1)
+            with self.assertRaisesRegex(RuntimeError, "many.*closed"):
+                async with a:
+                    pass
+            with self.assertRaisesRegex(RuntimeError, "many.*closed"):
+                async with self.gpu.lease(agent=a):
+                    pass
+        self.run_async(main)
+
+    def test_one_agent_for_many_threads(self):
+        a, ended = starling.agent("many"), []
+
+        def one(begun, end):
+            with a:
+                begun.set()
+                end.wait()
+                ended.append(starling.current_agent() is a)
+            ended.append(starling.current_agent() is None)
+        both = []
+        for _ in range(2):
+            begun, end = threading.Event(), threading.Event()
+            both.append((threading.Thread(target=one, args=(begun, end)), end))
+            both[-1][0].start()
+            begun.wait()
+        for thread, end in both:
+            self.assertGreaterEqual(a.fileno(), 0)
+            end.set()
+            thread.join()
+        self.assertEqual(ended, [True] * 4)
+        self.assertEqual(a.fileno(), -1)
+
+    def test_one_lease_is_for_one_at_a_time(self):
+        async def main():
+            lease = self.gpu.lease(agent=self.a)
+            taken = self.gpu.lease(agent=self.b).acquire()
+            first = asyncio.create_task(lease.acquire_async())
+            await until(lambda: self.waiting() == 1)
+            with self.assertRaisesRegex(RuntimeError, "in use"):
+                await lease.acquire_async()
+            taken.release()
+            await first
+            with self.assertRaisesRegex(RuntimeError, "in use"):
+                with lease:
+                    pass
+            self.look_who_holds(lease)
+            lease.release()
+            async with lease:
+                self.look_who_holds(lease)
+        self.run_async(main)
+
     def test_cancelled_while_it_unparks(self):
         async def main():
             async with self.gpu.lease(agent=self.a) as lease:
