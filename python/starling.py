@@ -251,10 +251,6 @@ def _wait(fn, timeout):
             return _check(ret)
 
 
-def _put_on(stack, what):
-    stack.set((what, *stack.get()))
-
-
 def _take_off(stack, what):
     """Those of one context may end in any order, and in another one."""
     inside = list(stack.get())
@@ -365,7 +361,7 @@ class Agent:
         if join not in ("thread", "process", None):
             raise ValueError("join is 'thread', 'process' or None")
         self.name = name
-        self._join = join
+        self._join, self._join_async = join, "process" if join == "process" else None
         self._inside = []                   # who is a member by `with`, as often as it is
         self._closed = False
         self._kept = collections.deque()    # events that came when nobody waited any more
@@ -489,21 +485,17 @@ class Agent:
 
     # -- with ----------------------------------------------------------------
 
-    @staticmethod
-    def _member(join):
-        return threading.get_ident() if join == "thread" else join
-
     def _enter(self, join):
         if self._closed:
             raise RuntimeError(f"agent {self.name!r} is closed: make another one to enter")
         if join:
             self.join(thread=join == "thread")
-        self._inside.append(self._member(join))
-        _put_on(_current, self)
+        self._inside.append(threading.get_ident() if join == "thread" else join)
+        _current.set((self, *_current.get()))
         return self
 
     def _exit(self, join):
-        member = self._member(join)
+        member = threading.get_ident() if join == "thread" else join
         _take_off(_current, self)
         self._inside.remove(member)
         if join and self._handle and member not in self._inside:
@@ -512,9 +504,6 @@ class Agent:
         if not self._inside:
             self.close()
 
-    def _join_async(self):
-        return "process" if self._join == "process" else None
-
     def __enter__(self):
         return self._enter(self._join)
 
@@ -522,10 +511,10 @@ class Agent:
         self._exit(self._join)
 
     async def __aenter__(self):
-        return self._enter(self._join_async())
+        return self._enter(self._join_async)
 
     async def __aexit__(self, *exc):
-        self._exit(self._join_async())
+        self._exit(self._join_async)
 
 
 class Lease:
@@ -538,7 +527,7 @@ class Lease:
         self._agent, self._opts, self._timeout = of, opts, timeout
         self._handle = _p()
         self._used = threading.Lock()       # from acquire() to release()
-        self._tools = 0
+        self._tools, self._parked = [], False   # tools that run
         self._turn = threading.Lock()
 
     @property
@@ -566,15 +555,12 @@ class Lease:
         return _lib().c.starling_lease_acquire(
             self._agent._handle, ctypes.byref(self._opts), ctypes.byref(self._handle))
 
-    def _real(self):
-        return self._agent is not None and bool(self._agent._handle)
-
     @contextlib.contextmanager
     def _using(self):
         if not self._used.acquire(blocking=False):
             raise RuntimeError("this lease is in use: take another one by lease() of the GPU")
         try:
-            if self._agent is not None and self._agent._closed:
+            if self._agent and self._agent._closed:
                 raise RuntimeError(f"agent {self._agent.name!r} is closed: make another one")
             yield
         except BaseException:
@@ -582,11 +568,11 @@ class Lease:
             raise
 
     def _ask(self, timeout):
-        if self._real():
+        if self._agent and self._agent._handle:
             _wait(self._acquire, timeout)
 
     async def _ask_async(self, timeout):
-        if self._real():
+        if self._agent and self._agent._handle:
             self._opts.timeout_ns = _ns(timeout)
             done = await _queue().ask(
                 "starling_queue_acquire", self._agent._handle, ctypes.byref(self._opts),
@@ -613,7 +599,8 @@ class Lease:
         return False if ret == -errno.ENOENT else not _check(ret)
 
     def release(self):
-        """Give it back. False: its time was over and others have the GPU."""
+        """Give it back. False: its time was over and others have it."""
+        self._parked = False
         try:
             return self._give_back()
         finally:
@@ -628,6 +615,7 @@ class Lease:
         """Let others have the GPU, and keep the lease."""
         if self._handle:
             _check(_lib().c.starling_lease_park(self._handle))
+            self._parked = True
 
     def _unpark(self, ns):
         return _lib().c.starling_lease_unpark(self._handle, 0, ns, 0)
@@ -636,87 +624,100 @@ class Lease:
         """Wait for the GPU again."""
         if self._handle:
             _wait(self._unpark, timeout)
+        elif self._parked:      # its time was over when it was to be parked
+            self._ask(timeout)
+        self._parked = False
 
     async def unpark_async(self, timeout=None):
         """The same without holding up the event loop."""
         if self._handle:
             await _queue().ask("starling_queue_unpark", self._handle, 0, _ns(timeout),
                                late=lambda _: self.park())
+        elif self._parked:
+            await self._ask_async(timeout)
+        self._parked = False
 
-    # Tools may run side by side: the first parks, the last one unparks.
+    # Tools may run side by side: the first parks, the last one unparks. Who has the
+    # turn is doing that.
 
-    def _tool_begins(self):
-        self._tools += 1
-        if self._tools == 1 and self._handle:
-            try:
-                self.park()
-            except FileNotFoundError:   # its time was over: ask for another one later
-                self._give_back()
-
-    def _tool_ends(self):
-        """True: it is the last one, and the GPU is to be had again."""
-        self._tools -= 1
-        return self._tools == 0 and self._real()
-
-    def _again(self):
-        self._ask(self._timeout)
-
-    async def _again_async(self):
-        await self._ask_async(self._timeout)
-
-    @contextlib.asynccontextmanager
     async def _turn_async(self):
         """A thread, or another coroutine, may have the turn while it waits for the GPU."""
         while not self._turn.acquire(blocking=False):
             await asyncio.sleep(0.002)
+
+    def _tool_begins(self):
         try:
-            yield
+            try:
+                if self._handle and not self._parked:
+                    self.park()
+            except FileNotFoundError:   # its time was over: ask for another one later
+                self._give_back()
+                self._parked = True
+            self._tools.append(self)
         finally:
             self._turn.release()
 
+    def _tool_ends(self, error):
+        """True: the GPU is wanted again. What was cancelled would wait where it should end."""
+        self._tools.pop()
+        return error is None or issubclass(error, Exception)
+
+    def _left(self, error, *_):
+        if self._tool_ends(error):
+            with self._turn:
+                if self._parked and not self._tools:
+                    self.unpark()
+
+    async def _left_async(self, error, *_):
+        if self._tool_ends(error):
+            await self._turn_async()
+            try:
+                if self._parked and not self._tools:
+                    await self.unpark_async()
+            finally:
+                self._turn.release()
+
     @contextlib.contextmanager
     def parked(self):
-        """Parked for a `with` block: while a tool runs."""
-        with self._turn:
-            self._tool_begins()
-        try:
+        """Parked for a `with` block: while a tool runs.
+
+        A block that is cancelled or interrupted does not wait for the GPU: the lease
+        stays parked, until unpark(), the end of another tool, or release(). In the
+        thread of an event loop whose coroutines are just waiting for the GPU again
+        the block is run and no more.
+        """
+        with contextlib.ExitStack() as end:
+            # To wait here for a coroutine of the same thread would be for ever.
+            if self._turn.acquire(blocking=not asyncio._get_running_loop()):
+                self._tool_begins()
+                end.push(self._left)
             yield self
-        finally:
-            with self._turn:
-                if self._tool_ends():
-                    (self.unpark if self._handle else self._again)()
 
     @contextlib.asynccontextmanager
     async def parked_async(self):
         """The same for `async with`."""
-        async with self._turn_async():
+        async with contextlib.AsyncExitStack() as end:
+            await self._turn_async()
             self._tool_begins()
-        try:
+            end.push_async_exit(self._left_async)
             yield self
-        finally:
-            async with self._turn_async():
-                if self._tool_ends():
-                    await (self.unpark_async if self._handle else self._again_async)()
 
-    def _enter(self):
-        _put_on(_leased, self)
+    def __enter__(self):
+        self.acquire()
+        _leased.set((self, *_leased.get()))
         return self
 
-    def _exit(self):
+    def __exit__(self, *exc):
         _take_off(_leased, self)
         self.release()
 
-    def __enter__(self):
-        return self.acquire()._enter()
-
-    def __exit__(self, *exc):
-        self._exit()
-
     async def __aenter__(self):
-        return (await self.acquire_async())._enter()
+        await self.acquire_async()
+        _leased.set((self, *_leased.get()))
+        return self
 
     async def __aexit__(self, *exc):
-        self._exit()
+        self.__exit__(*exc)
 
 
 class GPU:

@@ -207,11 +207,86 @@ class Waits(unittest.TestCase):
                     self.gpu.lease(agent=self.b, wait=False).acquire()
         self.run_async(main)
 
+    def test_a_plain_tool_beside_one_that_unparks(self):
+        async def main():
+            async with self.gpu.lease(agent=self.a) as lease:
+                go = asyncio.Event()
+
+                @starling.tool
+                async def slow():
+                    await go.wait()
+
+                @starling.tool
+                def plain():
+                    return lease.id
+                task = asyncio.create_task(slow())
+                taken = await self.gpu.lease(agent=self.b).acquire_async()
+                go.set()
+                await until(lambda: self.waiting() == 1)
+                self.assertEqual(plain(), lease.id)
+                taken.release()
+                await task
+                self.look_who_holds(lease)
+        self.run_async(main)
+
     def look_who_holds(self, lease):
         self.assertTrue(lease.held)
         self.assertEqual(self.gpu.stat().holders, 1)
         with self.assertRaises(BlockingIOError):
             self.gpu.lease(agent=self.b, wait=False).acquire()
+
+    async def cancel_a_tool(self, lease):
+        async def slow():
+            async with lease.parked_async():
+                await asyncio.Event().wait()
+        task = asyncio.create_task(slow())
+        async with self.gpu.lease(agent=self.b):
+            with self.assertRaises(asyncio.TimeoutError):
+                await asyncio.wait_for(task, 0.01)
+            self.assertEqual(self.waiting(), 0)
+
+    def test_a_tool_that_is_cancelled_does_not_wait(self):
+        async def main():
+            async with self.gpu.lease(agent=self.a) as lease:
+                await self.cancel_a_tool(lease)
+                await lease.unpark_async()
+                self.look_who_holds(lease)
+                await self.cancel_a_tool(lease)
+                async with lease.parked_async():
+                    pass
+                self.look_who_holds(lease)
+                await self.cancel_a_tool(lease)
+        self.run_async(main)
+
+    def test_a_tool_that_is_cancelled_while_it_ends(self):
+        async def main():
+            async with self.gpu.lease(agent=self.a) as lease:
+                async def quick():
+                    async with lease.parked_async():
+                        while self.gpu.stat().holders == 0:
+                            await asyncio.sleep(0)
+                task = asyncio.create_task(quick())
+                async with self.gpu.lease(agent=self.b):
+                    await until(lambda: self.waiting() == 1)
+                    task.cancel()
+                    with self.assertRaises(asyncio.CancelledError):
+                        await task
+                async with lease.parked_async():
+                    pass
+                self.look_who_holds(lease)
+        self.run_async(main)
+
+    def test_a_tool_that_is_interrupted_does_not_wait(self):
+        with self.gpu.lease(agent=self.a) as lease:
+            with self.assertRaises(KeyboardInterrupt):
+                with lease.parked():
+                    taken = self.gpu.lease(agent=self.b).acquire()
+                    raise KeyboardInterrupt
+            taken.release()
+            with self.assertRaises(ZeroDivisionError):
+                with lease.parked():
+                    1 / 0
+            self.look_who_holds(lease)
 
     def test_one_agent_for_many_coroutines(self):
         a = starling.agent("many")
