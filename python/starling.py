@@ -520,12 +520,14 @@ class Agent:
 class Lease:
     """The right to use a GPU, for `with` or `async with`; made by GPU.lease().
 
-    It is for one `with` at a time, and after that for another one.
+    It is for one `with` at a time, and after that for another one. In a child that
+    fork() made it is the parent's still: what ends there does not give it back.
     """
 
     def __init__(self, of, opts, timeout):
         self._agent, self._opts, self._timeout = of, opts, timeout
         self._handle = _p()
+        self._owner = 0                     # the process that asked for it
         self._used = threading.Lock()       # from acquire() to release()
         self._tools, self._parked = [], False   # tools that run
         self._turn = threading.Lock()
@@ -562,6 +564,7 @@ class Lease:
         try:
             if self._agent and self._agent._closed:
                 raise RuntimeError(f"agent {self._agent.name!r} is closed: make another one")
+            self._owner = os.getpid()
             yield
         except BaseException:
             self._used.release()
@@ -596,10 +599,10 @@ class Lease:
         if not handle:
             return True
         ret = _lib().c.starling_lease_release(handle)
-        return False if ret == -errno.ENOENT else not _check(ret)
+        return False if ret in (-errno.ENOENT, -errno.ECHILD) else not _check(ret)
 
     def release(self):
-        """Give it back. False: its time was over and others have it."""
+        """Give it back. False: its time was over and others have it, or a parent process."""
         self._parked = False
         try:
             return self._give_back()
@@ -640,6 +643,9 @@ class Lease:
     # Tools may run side by side: the first parks, the last one unparks. Who has the
     # turn is doing that.
 
+    def _mine(self):
+        return self._owner in (0, os.getpid())
+
     async def _turn_async(self):
         """A thread, or another coroutine, may have the turn while it waits for the GPU."""
         while not self._turn.acquire(blocking=False):
@@ -660,7 +666,7 @@ class Lease:
     def _tool_ends(self, error):
         """True: the GPU is wanted again. What was cancelled would wait where it should end."""
         self._tools.pop()
-        return error is None or issubclass(error, Exception)
+        return self._mine() and (error is None or issubclass(error, Exception))
 
     def _left(self, error, *_):
         if self._tool_ends(error):
@@ -683,12 +689,12 @@ class Lease:
 
         A block that is cancelled or interrupted does not wait for the GPU: the lease
         stays parked, until unpark(), the end of another tool, or release(). In the
-        thread of an event loop whose coroutines are just waiting for the GPU again
-        the block is run and no more.
+        thread of an event loop whose coroutines are just waiting for the GPU again,
+        and in a child of the process that has the lease, the block is run and no more.
         """
         with contextlib.ExitStack() as end:
             # To wait here for a coroutine of the same thread would be for ever.
-            if self._turn.acquire(blocking=not asyncio._get_running_loop()):
+            if self._mine() and self._turn.acquire(blocking=not asyncio._get_running_loop()):
                 self._tool_begins()
                 end.push(self._left)
             yield self
@@ -697,9 +703,10 @@ class Lease:
     async def parked_async(self):
         """The same for `async with`."""
         async with contextlib.AsyncExitStack() as end:
-            await self._turn_async()
-            self._tool_begins()
-            end.push_async_exit(self._left_async)
+            if self._mine():
+                await self._turn_async()
+                self._tool_begins()
+                end.push_async_exit(self._left_async)
             yield self
 
     def __enter__(self):

@@ -357,6 +357,21 @@ class Waits(unittest.TestCase):
                 self.look_who_holds(lease)
         self.run_async(main)
 
+    def test_a_child_does_not_give_back_its_parents(self):
+        with self.gpu.lease(agent=self.a) as lease:
+            pid = os.fork()
+            if not pid:
+                wrong = 1
+                try:
+                    with lease.parked():
+                        pass
+                    wrong = lease.release()
+                finally:
+                    os._exit(wrong)
+            self.assertEqual(os.waitpid(pid, 0)[1], 0)
+            self.look_who_holds(lease)
+            self.assertTrue(lease.release())
+
     def test_cancelled_while_it_unparks(self):
         async def main():
             async with self.gpu.lease(agent=self.a) as lease:
