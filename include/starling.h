@@ -17,6 +17,13 @@
  * gives -ENODEV and a handle of NULL, and every call with such a handle gives
  * -ENODEV at once, so that a program does the same with and without it.
  *
+ * Options say their own size and grow at the end: what an older program does not
+ * have is 0, what an older library does not know is -EINVAL. Records that a call
+ * fills are as large as the caller's header says, and say nothing; so none of
+ * them grows in libstarling.so.0, where only what is reserved may get a meaning.
+ * The first that has to grow makes it libstarling.so.1: older programs keep the
+ * library they were linked with, and that one works with newer modules.
+ *
  * Handles may be used by several threads at once, but not closed meanwhile.
  * Structures, limits, errors and who may do what: <linux/starling.h>.
  */

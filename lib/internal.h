@@ -7,6 +7,24 @@
 
 #define STARLING_API	__attribute__((visibility("default")))
 
+/*
+ * What calls write into memory of their callers; see <starling.h>. A program may
+ * have been built long before the library: one of another size needs another
+ * soname, in build.mk and in python/starling.py, and other versions of symbols.
+ */
+#define RECORD(_name, _size) \
+	_Static_assert(sizeof(struct starling_##_name) == (_size), \
+		       "struct starling_" #_name " has one size in libstarling.so.0")
+RECORD(info, 96);
+RECORD(agent_record, 296);
+RECORD(task_record, 248);
+RECORD(cpu_record, 40);
+RECORD(lease_record, 88);
+RECORD(lease_stat, 168);
+RECORD(event, 64);
+RECORD(completion, sizeof(void *) == 8 ? 120 : sizeof(struct starling_completion));
+#undef RECORD
+
 struct starling {
 	int fd;
 };
