@@ -36,10 +36,14 @@ const struct placer_ops placer_sched_ext = {
 #include "bpf/sched.h"
 #include "bpf/sched.skel.h"
 #include "daemon/log.h"
+#include "daemon/topology-layout.h"
 
 #define STATE	"/sys/kernel/sched_ext/state"
 /* A daemon that hangs may not leave a loop in charge for longer. */
 #define ACTIVE_NS	1000000000ULL
+
+/* SCX_ECODE_ACT_RESTART */
+#define EXIT_RESTART	(1LL << 48)
 
 #ifndef PIDFD_THREAD
 #define PIDFD_THREAD	O_EXCL
@@ -94,18 +98,17 @@ static int sched_probe(const char **why)
 /* A task that has gone meanwhile is no error; the scheduler forgets it by itself. */
 static int tell(struct sched_placer *sp, uint32_t tid, const struct place_task *t)
 {
-	int map = bpf_map__fd(sp->skel->maps.tasks), err = 0;
-	struct sched_task now = { 0 };
-	int fd = syscall(SYS_pidfd_open, tid, PIDFD_THREAD);
+	struct sched_role role = { 0 };
+	int fd = syscall(SYS_pidfd_open, tid, PIDFD_THREAD), err = 0;
 
 	if (fd < 0)
 		return errno == ESRCH ? 0 : -errno;
-	/* What it has had is kept; a slice that ends just now is forgotten. */
-	bpf_map_lookup_elem(map, &fd, &now);
-	now.agent = t ? t->agent_id : 0;
-	now.weight = t ? t->weight : 0;
-	now.role = t ? t->role : STARLING_ROLE_NONE;
-	if (bpf_map_update_elem(map, &fd, &now, BPF_ANY) && errno != ESRCH && errno != ENOENT)
+	if (t)
+		role = (struct sched_role){
+			.agent = t->agent_id, .weight = t->weight, .role = t->role,
+		};
+	if (bpf_map_update_elem(bpf_map__fd(sp->skel->maps.roles), &fd, &role, BPF_ANY) &&
+	    errno != ESRCH && errno != ENOENT)
 		err = -errno;
 	close(fd);
 	return err;
@@ -162,7 +165,16 @@ static void sched_forget(struct placer *base, uint32_t tid)
 
 static int attach(struct sched_placer *sp)
 {
+	cpu_set_t online;
+	int err = sys_read_cpus("", &online, "/sys/devices/system/cpu/online");
+
+	if (err)
+		return err;
+	for (int cpu = 0; cpu < SCHED_CPUS_MAX && cpu < CPU_SETSIZE; cpu++)
+		sp->skel->bss->online_cpu[cpu] = CPU_ISSET(cpu, &online);
+	sp->skel->bss->nr_online = CPU_COUNT(&online);
 	sp->skel->bss->exit_kind = 0;
+	sp->skel->bss->exit_code = 0;
 	sp->link = bpf_map__attach_struct_ops(sp->skel->maps.starling);
 	return sp->link ? 0 : -errno;
 }
@@ -198,12 +210,25 @@ static int sched_apply(struct placer *base, const struct plan *plan,
 	return err;
 }
 
+/* CPUs that come or go: the kernel wants the scheduler to be loaded again. */
+static bool restart(struct sched_placer *sp)
+{
+	if (!(sp->skel->bss->exit_code & EXIT_RESTART))
+		return false;
+	bpf_link__destroy(sp->link);
+	sp->link = NULL;
+	if (attach(sp))
+		return false;
+	log_info("CPUs have come or gone: scheduler loaded again");
+	return true;
+}
+
 static int sched_beat(struct placer *base, const char **why)
 {
 	struct sched_placer *sp = to_sched(base);
 	struct timespec now;
 
-	if (sp->skel->bss->exit_kind) {
+	if (sp->skel->bss->exit_kind && !restart(sp)) {
 		snprintf(sp->why, sizeof(sp->why), "%s: %s", sp->skel->bss->exit_reason,
 			 sp->skel->bss->exit_msg);
 		*why = sp->why;
@@ -243,8 +268,10 @@ static void detach(struct sched_placer *sp)
 
 	bpf_link__destroy(sp->link);
 	sp->link = NULL;
-	HASH_ITER(hh, sp->told, k, next)
+	HASH_ITER(hh, sp->told, k, next) {
+		tell(sp, k->tid, NULL);
 		drop(sp, k);
+	}
 }
 
 static int sched_open(struct placer **out, struct journal *j)
