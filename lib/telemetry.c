@@ -5,6 +5,7 @@
  * and the same before and after is whole.
  */
 #include <errno.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,8 +14,12 @@
 
 #include "internal.h"
 
-/* Copies that may fail in a row; a write takes well under a microsecond. */
-#define TRIES	1000
+/*
+ * Copies that may fail in a row; a write takes well under a microsecond, unless
+ * the CPU that does it is a virtual one and stops meanwhile: let it go on.
+ */
+#define TRIES		10000
+#define TRIES_BEFORE_YIELD 100
 
 struct starling_telemetry {
 	const struct starling_page *page;
@@ -90,6 +95,12 @@ static void copy_words(void *to, const void *from, size_t size)
 		dest[i] = __atomic_load_n(&source[i], __ATOMIC_RELAXED);
 }
 
+static void failed(int tries)
+{
+	if (tries % TRIES_BEFORE_YIELD == TRIES_BEFORE_YIELD - 1)
+		sched_yield();
+}
+
 /* False: it is being written. */
 static bool read_begin(const uint32_t *seq, uint32_t *before)
 {
@@ -109,7 +120,7 @@ static int copy_whole(const uint32_t *seq, const void *from, void *to, size_t si
 {
 	uint32_t before;
 
-	for (int i = 0; i < TRIES; i++) {
+	for (int i = 0; i < TRIES; failed(i++)) {
 		if (!read_begin(seq, &before))
 			continue;
 		copy_words(to, from, size);
@@ -168,7 +179,7 @@ STARLING_API int starling_telemetry_cpu(const struct starling_telemetry *t, int 
 	if (slot < 0 || (uint32_t)slot >= nslots(t) || !tid)
 		return -ESRCH;
 	s = slot_at(t->page, slot);
-	for (int i = 0; i < TRIES; i++) {
+	for (int i = 0; i < TRIES; failed(i++)) {
 		if (!read_begin(&s->seq, &before))
 			continue;
 		found = slot_tid(s);
