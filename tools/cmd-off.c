@@ -3,28 +3,12 @@
 #include <stdio.h>
 #include "tools/cli.h"
 
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-	struct common *o = state->input;
-
-	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = o;
-		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "unexpected argument '%s'", arg);
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
 static const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 } };
 
 static int call(int argc, char **argv, const char *doc, const char *method,
 		json_t **answer, struct common *o)
 {
-	struct argp argp = { .parser = parse, .doc = doc, .children = children };
+	struct argp argp = { .parser = cli_parse_common, .doc = doc, .children = children };
 
 	if (argp_parse(&argp, argc, argv, 0, NULL, o))
 		return EX_USAGE_;
