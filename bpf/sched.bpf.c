@@ -49,7 +49,6 @@ char LICENSE[] SEC("license") = "GPL";
 #define WEIGHT_UNIT	100
 
 /* Constants of the kernel, and types of it that this one may not have. */
-#define DSQ_LOCAL	0x8000000000000002ULL
 #define DSQ_LOCAL_ON	0xc000000000000000ULL
 #define ENQ_WAKEUP	(1ULL << 0)
 #define ENQ_HEAD	(1ULL << 4)

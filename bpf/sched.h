@@ -19,7 +19,7 @@ struct sched_role {
 	unsigned short __pad;
 };
 
-/* How often things happened, for status and tests. */
+/* How often things happened, for starlingd -v. */
 enum sched_count {
 	SCHED_FEEDER_IDLE,	/* a feeder found a free CPU */
 	SCHED_FEEDER_KICK,	/* or took one from somebody else */

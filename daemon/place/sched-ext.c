@@ -262,9 +262,23 @@ static int sched_explain(struct placer *base, uint32_t tid, char *buf, size_t le
 
 /* -- the scheduler itself ------------------------------------------------------------ */
 
+static void say_counts(const struct sched_placer *sp)
+{
+	const unsigned long long *n = sp->skel->bss->counts;
+
+	log_debug("scheduler: feeders found a free core %llu times, took one %llu, waited %llu, "
+		  "paused %llu; yields kept %llu, given %llu; turns by age %llu",
+		  n[SCHED_FEEDER_IDLE], n[SCHED_FEEDER_KICK], n[SCHED_FEEDER_QUEUE],
+		  n[SCHED_FEEDER_PAUSE], n[SCHED_YIELD_KEPT], n[SCHED_YIELD_GIVEN],
+		  n[SCHED_AGED]);
+}
+
 static void detach(struct sched_placer *sp)
 {
 	struct told *k, *next;
+
+	if (sp->link)
+		say_counts(sp);
 
 	bpf_link__destroy(sp->link);
 	sp->link = NULL;
