@@ -19,6 +19,8 @@ $(O)/%.bpf.o: %.bpf.c $(O)/bpf/vmlinux.h
 		-Wall -Werror -Wno-missing-declarations -fms-extensions -Wno-microsoft-anon-tag \
 		-Iinclude/uapi -I. -I$(O)/bpf $(BPF_SYSINC) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
 -include $(O)/bpf/probe.bpf.d
+# Atomic operations that return what was there: every kernel with sched_ext.
+$(O)/bpf/sched.bpf.o: BPF_CFLAGS += -mcpu=v3
 
 $(O)/%.skel.h: $(O)/%.bpf.o
 	$(call quiet,SKEL,$@)$(BPFTOOL) gen object $(O)/$*.linked.o $< && \

@@ -4,19 +4,34 @@
 #define STARLING_SCHED_H
 
 #define SCHED_CPUS_MAX	1024
+/* Agents and cgroups together; those beyond compete task by task. */
+#define SCHED_SHARES_MAX 65536
 
 /*
  * What the daemon says of a task.
  *
- * @agent:	0: it competes for itself, with its nice value
- * @weight:	of the agent, 1 to 10000
+ * @agent:	0: it competes for itself, with its nice value and its cgroup's weight
+ * @until_ns:	until when its waits for a GPU count as such (CLOCK_MONOTONIC); a
+ *		daemon that hangs does not prolong it
  * @role:	enum starling_role
  */
 struct sched_role {
 	unsigned long long agent;
-	unsigned int weight;
+	unsigned long long until_ns;
 	unsigned short role;
-	unsigned short __pad;
+	unsigned short __pad[3];
+};
+
+/*
+ * And of an agent.
+ *
+ * @parent:	0: none
+ * @weight:	among those with the same parent, 1 to 10000
+ */
+struct sched_agent {
+	unsigned long long parent;
+	unsigned int weight;
+	unsigned int __pad;
 };
 
 /* How often things happened, for starlingd -v. */
@@ -27,6 +42,8 @@ enum sched_count {
 	SCHED_YIELD_KEPT,	/* a feeder's yield that was none */
 	SCHED_YIELD_GIVEN,
 	SCHED_FEEDER_PAUSE,	/* a feeder made room for what has waited for long */
+	SCHED_LIMITED,		/* a task had to wait, by cpu.max of a cgroup */
+	SCHED_NO_ROOM,		/* a cgroup without a share */
 	SCHED_AGED,		/* a lower tier's turn although a higher one waited */
 	__SCHED_COUNT_MAX,
 };

@@ -149,6 +149,7 @@ static struct place_task place_of(struct daemon *d, const struct task *task)
 		.role = task->role,
 		.opted_in = a && a->origin != AGENT_FROM_LINEAGE,
 		.real_time = task->real_time,
+		.feeding = task->feeding,
 	};
 }
 
@@ -401,6 +402,38 @@ static void allow_real_time(struct daemon *d, struct picture *p)
 	}
 }
 
+/* Told at once, and to those only who can use it: it changes with each pause. */
+static void note_feeding(struct daemon *d, struct picture *p)
+{
+	for (size_t i = 0; i < p->snap.ntask; i++) {
+		struct task *task = p->known[i];
+		bool feeds = policy_feeding(&p->snap, &p->verdict[i], &p->task[i]);
+
+		if (feeds == task->feeding)
+			continue;
+		task->feeding = feeds;
+		if (task->in_effect && daemon_places(d) && d->placer_ops->grant)
+			d->placer_ops->grant(d->placer, task->tid, feeds);
+	}
+}
+
+static void tell_agents(struct daemon *d)
+{
+	struct place_agent *list;
+	struct agent *a;
+	size_t n = 0;
+
+	if (!daemon_places(d) || !d->placer_ops->agents)
+		return;
+	list = calloc(HASH_COUNT(d->agents.head) + 1, sizeof(*list));
+	if (!list)
+		return;
+	for (a = d->agents.head; a; a = a->hh.next)
+		list[n++] = (struct place_agent){ a->id, a->parent, a->weight };
+	d->placer_ops->agents(d->placer, list, n);
+	free(list);
+}
+
 static size_t list_placed(struct daemon *d, struct place_task *list)
 {
 	struct task *task;
@@ -462,6 +495,7 @@ void manage_decide(struct daemon *d)
 	policy_classify(&p.snap, p.verdict);
 	take_verdicts(d, &p);
 	allow_real_time(d, &p);
+	note_feeding(d, &p);
 	policy_decide(&p.snap, p.verdict, &d->policy, &d->plan);
 	picture_free(&p);
 	d->count.decisions++;
@@ -529,6 +563,7 @@ void manage_round(struct daemon *d)
 		return;
 	}
 	take_view(d, &view);
+	tell_agents(d);
 	manage_decide(d);
 	hurry_done(d);
 	beat(d);

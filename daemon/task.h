@@ -42,6 +42,7 @@ struct task {
 	bool has_base;		/* rec holds values to subtract from */
 	bool in_effect;		/* given to the placer */
 	bool real_time;		/* policy_real_time() said so */
+	bool feeding;		/* policy_feeding() said so */
 	uint64_t last_edge_ns;
 	uint64_t denied_ns;	/* last time it was found without a CPU for long */
 	uint64_t starved_ns;

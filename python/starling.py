@@ -159,6 +159,7 @@ _PROTOTYPES = {
     "starling_open": (_int, _ref(_p)),
     "starling_gpu_stat": (_int, _p, _u32, _ref(GpuStat)),
     "starling_agent_create": (_int, _p, ctypes.c_char_p, _ref(_AgentOpts), _ref(_p)),
+    "starling_agent_create_sub": (_int, _p, ctypes.c_char_p, _ref(_AgentOpts), _ref(_p)),
     "starling_agent_from_fd": (_int, _int, _ref(_p)),
     "starling_agent_fd": (_int, _p),
     "starling_agent_close": (None, _p),
@@ -355,9 +356,10 @@ class Agent:
     It lives in the kernel as long as this object is open, a descriptor of it is
     held elsewhere, or a task is a member of it. Several may be inside its `with`
     at once; the last one out closes it, and then it cannot be entered again.
+    One below @parent has its weight among that one's, and is counted there too.
     """
 
-    def __init__(self, name, weight=None, join="thread"):
+    def __init__(self, name, weight=None, join="thread", parent=None):
         if join not in ("thread", "process", None):
             raise ValueError("join is 'thread', 'process' or None")
         self.name = name
@@ -368,8 +370,9 @@ class Agent:
         self._handle = _p()
         if available():
             opts = _AgentOpts(ctypes.sizeof(_AgentOpts), weight or 0, 0)
-            _check(_lib().c.starling_agent_create(
-                _lib().device, name.encode(), ctypes.byref(opts), ctypes.byref(self._handle)))
+            of = (_lib().c.starling_agent_create_sub, parent._handle) if parent else \
+                (_lib().c.starling_agent_create, _lib().device)
+            _check(of[0](of[1], name.encode(), ctypes.byref(opts), ctypes.byref(self._handle)))
 
     def _call(self, function, *args):
         """What the library says; 0 without a module, where nothing is to be done."""
@@ -758,9 +761,9 @@ class GPU:
         return rec
 
 
-def agent(name, weight=None, join="thread"):
+def agent(name, weight=None, join="thread", parent=None):
     """An agent for `with`: the thread (or "process", or None) is a member inside."""
-    return Agent(name, weight, join)
+    return Agent(name, weight, join, parent)
 
 
 def gpu(number=0):

@@ -27,6 +27,14 @@ struct place_task {
 	uint16_t role;
 	bool opted_in;		/* started by `starling run` or module agent */
 	bool real_time;		/* policy_real_time() allows it */
+	bool feeding;		/* policy_feeding() */
+};
+
+/* One agent, for placers that share CPU time out among them. */
+struct place_agent {
+	uint64_t id;
+	uint64_t parent;	/* 0: none */
+	uint32_t weight;	/* among those with the same parent */
 };
 
 struct placer_ops {
@@ -39,6 +47,10 @@ struct placer_ops {
 		     const struct place_task *task, size_t n);
 	/* place one new or changed task under the last plan */
 	int (*place)(struct placer *p, const struct place_task *task);
+	/* every round, before apply(); may be NULL: all the agents there are */
+	int (*agents)(struct placer *p, const struct place_agent *agent, size_t n);
+	/* a feeder has begun or ceased to use a GPU; may be NULL */
+	void (*grant)(struct placer *p, uint32_t tid, bool feeding);
 	/* every round, under the last plan; may be NULL. -ESHUTDOWN and *why (text of
 	 * the placer's) when the kernel has taken its means away: nothing is placed */
 	int (*beat)(struct placer *p, const char **why);

@@ -39,8 +39,8 @@ const struct placer_ops placer_sched_ext = {
 #include "daemon/topology-layout.h"
 
 #define STATE	"/sys/kernel/sched_ext/state"
-/* A daemon that hangs may not leave a loop in charge for longer. */
-#define ACTIVE_NS	1000000000ULL
+/* A daemon that hangs may not leave a feeder's loop in charge for longer. */
+#define GRANT_NS	1000000000ULL
 
 /* SCX_ECODE_ACT_RESTART */
 #define EXIT_RESTART	(1LL << 48)
@@ -49,12 +49,19 @@ const struct placer_ops placer_sched_ext = {
 #define PIDFD_THREAD	O_EXCL
 #endif
 
-/* What the scheduler was told of a task. */
+/* What the scheduler was told of a task, if it @known, and of an agent. */
 struct told {
 	uint32_t tid;
 	uint64_t agent_id;
-	uint32_t weight;
 	uint16_t role;
+	bool feeding;
+	bool known;
+	uint64_t round;
+	UT_hash_handle hh;
+};
+
+struct told_agent {
+	struct place_agent a;
 	uint64_t round;
 	UT_hash_handle hh;
 };
@@ -64,8 +71,9 @@ struct sched_placer {
 	struct sched_bpf *skel;
 	struct bpf_link *link;
 	struct told *told;
+	struct told_agent *agent;
 	uint64_t round;
-	bool active;
+	uint64_t agent_round;
 	char why[512];
 };
 
@@ -95,18 +103,29 @@ static int sched_probe(const char **why)
 
 /* -- telling --------------------------------------------------------------------- */
 
-/* A task that has gone meanwhile is no error; the scheduler forgets it by itself. */
-static int tell(struct sched_placer *sp, uint32_t tid, const struct place_task *t)
+static uint64_t now_ns(void)
 {
-	struct sched_role role = { 0 };
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ULL + now.tv_nsec;
+}
+
+static struct sched_role role_told(const struct told *k)
+{
+	return (struct sched_role){
+		.agent = k->agent_id, .role = k->role,
+		.until_ns = k->feeding ? now_ns() + GRANT_NS : 0,
+	};
+}
+
+/* A task that has gone meanwhile is no error; the scheduler forgets it by itself. */
+static int tell(struct sched_placer *sp, uint32_t tid, struct sched_role role)
+{
 	int fd = syscall(SYS_pidfd_open, tid, PIDFD_THREAD), err = 0;
 
 	if (fd < 0)
 		return errno == ESRCH ? 0 : -errno;
-	if (t)
-		role = (struct sched_role){
-			.agent = t->agent_id, .weight = t->weight, .role = t->role,
-		};
 	if (bpf_map_update_elem(bpf_map__fd(sp->skel->maps.roles), &fd, &role, BPF_ANY) &&
 	    errno != ESRCH && errno != ENOENT)
 		err = -errno;
@@ -114,37 +133,114 @@ static int tell(struct sched_placer *sp, uint32_t tid, const struct place_task *
 	return err;
 }
 
+static void untell(struct sched_placer *sp, uint32_t tid)
+{
+	tell(sp, tid, (struct sched_role){ 0 });
+}
+
 static bool knows(const struct told *k, const struct place_task *t)
 {
-	return k->agent_id == t->agent_id && k->weight == t->weight && k->role == t->role;
+	return k->agent_id == t->agent_id && k->role == t->role && k->feeding == t->feeding;
+}
+
+static struct told *told_get(struct sched_placer *sp, uint32_t tid)
+{
+	struct told *k;
+
+	HASH_FIND(hh, sp->told, &tid, sizeof(tid), k);
+	if (k)
+		return k;
+	k = calloc(1, sizeof(*k));
+	if (!k)
+		return NULL;
+	k->tid = tid;
+	HASH_ADD(hh, sp->told, tid, sizeof(k->tid), k);
+	return k;
 }
 
 static int sched_place(struct placer *base, const struct place_task *t)
 {
 	struct sched_placer *sp = to_sched(base);
-	struct told *k;
-	int err;
+	struct told *k = told_get(sp, t->tid);
 
-	HASH_FIND(hh, sp->told, &t->tid, sizeof(t->tid), k);
-	if (k && knows(k, t)) {
-		k->round = sp->round;
+	if (!k)
+		return -ENOMEM;
+	k->round = sp->round;
+	if (k->known && knows(k, t))
 		return 0;
-	}
-	err = tell(sp, t->tid, t);
-	if (err)
-		return err;
+	k->agent_id = t->agent_id;
+	k->role = t->role;
+	k->feeding = t->feeding;
+	k->known = !tell(sp, t->tid, role_told(k));
+	return k->known ? 0 : -EIO;
+}
+
+static void sched_grant(struct placer *base, uint32_t tid, bool feeding)
+{
+	struct sched_placer *sp = to_sched(base);
+	struct told *k;
+
+	HASH_FIND(hh, sp->told, &tid, sizeof(tid), k);
+	if (!k)
+		return;
+	k->feeding = feeding;
+	tell(sp, tid, role_told(k));
+}
+
+/* The scheduler reads an agent again when the sequence has moved on. */
+static int tell_agent(struct sched_placer *sp, const struct place_agent *a)
+{
+	struct sched_agent value = { .parent = a->parent, .weight = a->weight };
+	struct told_agent *k;
+	char none[256];
+
+	HASH_FIND(hh, sp->agent, &a->id, sizeof(a->id), k);
 	if (!k) {
 		k = calloc(1, sizeof(*k));
 		if (!k)
 			return -ENOMEM;
-		k->tid = t->tid;
-		HASH_ADD(hh, sp->told, tid, sizeof(k->tid), k);
+		k->a.id = a->id;
+		HASH_ADD(hh, sp->agent, a.id, sizeof(k->a.id), k);
 	}
-	k->agent_id = t->agent_id;
-	k->weight = t->weight;
-	k->role = t->role;
-	k->round = sp->round;
+	k->round = sp->agent_round;
+	if (k->a.weight == a->weight && k->a.parent == a->parent)
+		return 0;
+	/* All zeros and new: the scheduler reads the rest below. */
+	memset(none, 0, sizeof(none));
+	if (bpf_map__value_size(sp->skel->maps.shares) > sizeof(none))
+		return -E2BIG;
+	bpf_map_update_elem(bpf_map__fd(sp->skel->maps.shares), &a->id, none, BPF_NOEXIST);
+	if (bpf_map_update_elem(bpf_map__fd(sp->skel->maps.agents), &a->id, &value, BPF_ANY))
+		return -errno;
+	k->a = *a;
+	sp->skel->data->agents_seq++;
 	return 0;
+}
+
+static void drop_agent(struct sched_placer *sp, struct told_agent *k)
+{
+	bpf_map_delete_elem(bpf_map__fd(sp->skel->maps.agents), &k->a.id);
+	bpf_map_delete_elem(bpf_map__fd(sp->skel->maps.shares), &k->a.id);
+	HASH_DEL(sp->agent, k);
+	free(k);
+}
+
+static int sched_agents(struct placer *base, const struct place_agent *agent, size_t n)
+{
+	struct sched_placer *sp = to_sched(base);
+	struct told_agent *k, *next;
+	int err = 0, one;
+
+	sp->agent_round++;
+	for (size_t i = 0; i < n; i++) {
+		one = tell_agent(sp, &agent[i]);
+		if (one && !err)
+			err = one;
+	}
+	HASH_ITER(hh, sp->agent, k, next)
+		if (k->round != sp->agent_round)
+			drop_agent(sp, k);
+	return err;
 }
 
 static void drop(struct sched_placer *sp, struct told *k)
@@ -163,6 +259,19 @@ static void sched_forget(struct placer *base, uint32_t tid)
 		drop(sp, k);
 }
 
+/* All are large where they are of one kind. */
+static void tell_kinds(struct sched_placer *sp)
+{
+	struct topology topo;
+
+	if (topology_load(&topo, NULL))
+		return;
+	for (unsigned int i = 0; i < topo.ncpu; i++)
+		if (topo.cpu[i].id < SCHED_CPUS_MAX)
+			sp->skel->bss->little_cpu[topo.cpu[i].id] = !topo.cpu[i].big;
+	topology_free(&topo);
+}
+
 static int attach(struct sched_placer *sp)
 {
 	cpu_set_t online;
@@ -170,6 +279,7 @@ static int attach(struct sched_placer *sp)
 
 	if (err)
 		return err;
+	tell_kinds(sp);
 	for (int cpu = 0; cpu < SCHED_CPUS_MAX && cpu < CPU_SETSIZE; cpu++)
 		sp->skel->bss->online_cpu[cpu] = CPU_ISSET(cpu, &online);
 	sp->skel->bss->nr_online = CPU_COUNT(&online);
@@ -177,6 +287,27 @@ static int attach(struct sched_placer *sp)
 	sp->skel->bss->exit_code = 0;
 	sp->link = bpf_map__attach_struct_ops(sp->skel->maps.starling);
 	return sp->link ? 0 : -errno;
+}
+
+/* Lent cores are taken back by a wake: for the scheduler they stay protected. */
+static int protect(struct sched_placer *sp, const struct plan *plan)
+{
+	bool changed = false, protected;
+	LIBBPF_OPTS(bpf_test_run_opts, opts);
+
+	for (int cpu = 0; cpu < SCHED_CPUS_MAX && cpu < CPU_SETSIZE; cpu++) {
+		protected = CPU_ISSET(cpu, &plan->protected_cpus) ||
+			    CPU_ISSET(cpu, &plan->reserved_cpus);
+		if (sp->skel->bss->protected_cpu[cpu] == protected)
+			continue;
+		sp->skel->bss->protected_cpu[cpu] = protected;
+		changed = true;
+	}
+	if (!changed)
+		return 0;
+	if (bpf_prog_test_run_opts(bpf_program__fd(sp->skel->progs.starling_kinds), &opts))
+		return -errno;
+	return (int)opts.retval;
 }
 
 static int sched_apply(struct placer *base, const struct plan *plan,
@@ -192,10 +323,7 @@ static int sched_apply(struct placer *base, const struct plan *plan,
 			return err;
 	}
 	sp->round++;
-	sp->active = plan->feeders_active;
-	for (int cpu = 0; cpu < SCHED_CPUS_MAX && cpu < CPU_SETSIZE; cpu++)
-		sp->skel->bss->protected_cpu[cpu] = CPU_ISSET(cpu, &plan->protected_cpus) ||
-						    CPU_ISSET(cpu, &plan->reserved_cpus);
+	err = protect(sp, plan);
 	for (size_t i = 0; i < n; i++) {
 		one = sched_place(base, &task[i]);
 		if (one && !err)
@@ -204,7 +332,7 @@ static int sched_apply(struct placer *base, const struct plan *plan,
 	HASH_ITER(hh, sp->told, k, next) {
 		if (k->round == sp->round)
 			continue;
-		tell(sp, k->tid, NULL);
+		untell(sp, k->tid);
 		drop(sp, k);
 	}
 	return err;
@@ -226,7 +354,7 @@ static bool restart(struct sched_placer *sp)
 static int sched_beat(struct placer *base, const char **why)
 {
 	struct sched_placer *sp = to_sched(base);
-	struct timespec now;
+	struct told *k, *next;
 
 	if (sp->skel->bss->exit_kind && !restart(sp)) {
 		snprintf(sp->why, sizeof(sp->why), "%s: %s", sp->skel->bss->exit_reason,
@@ -234,10 +362,9 @@ static int sched_beat(struct placer *base, const char **why)
 		*why = sp->why;
 		return -ESHUTDOWN;
 	}
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (sp->active)
-		sp->skel->bss->active_until_ns = now.tv_sec * 1000000000ULL + now.tv_nsec +
-						 ACTIVE_NS;
+	HASH_ITER(hh, sp->told, k, next)
+		if (k->feeding)
+			tell(sp, k->tid, role_told(k));
 	return 0;
 }
 
@@ -267,25 +394,28 @@ static void say_counts(const struct sched_placer *sp)
 	const unsigned long long *n = sp->skel->bss->counts;
 
 	log_debug("scheduler: feeders found a free core %llu times, took one %llu, waited %llu, "
-		  "paused %llu; yields kept %llu, given %llu; turns by age %llu",
+		  "paused %llu; yields kept %llu, given %llu; turns by age %llu; held up by "
+		  "cpu.max %llu; cgroups without a share %llu",
 		  n[SCHED_FEEDER_IDLE], n[SCHED_FEEDER_KICK], n[SCHED_FEEDER_QUEUE],
 		  n[SCHED_FEEDER_PAUSE], n[SCHED_YIELD_KEPT], n[SCHED_YIELD_GIVEN],
-		  n[SCHED_AGED]);
+		  n[SCHED_AGED], n[SCHED_LIMITED], n[SCHED_NO_ROOM]);
 }
 
 static void detach(struct sched_placer *sp)
 {
+	struct told_agent *a, *more;
 	struct told *k, *next;
 
 	if (sp->link)
 		say_counts(sp);
-
 	bpf_link__destroy(sp->link);
 	sp->link = NULL;
 	HASH_ITER(hh, sp->told, k, next) {
-		tell(sp, k->tid, NULL);
+		untell(sp, k->tid);
 		drop(sp, k);
 	}
+	HASH_ITER(hh, sp->agent, a, more)
+		drop_agent(sp, a);
 }
 
 static int sched_open(struct placer **out, struct journal *j)
@@ -339,6 +469,8 @@ const struct placer_ops placer_sched_ext = {
 	.open = sched_open,
 	.apply = sched_apply,
 	.place = sched_place,
+	.agents = sched_agents,
+	.grant = sched_grant,
 	.beat = sched_beat,
 	.forget = sched_forget,
 	.explain = sched_explain,

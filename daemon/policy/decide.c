@@ -107,6 +107,12 @@ static bool is_active(const struct snapshot *snap, const struct snap_task *t)
 		t->recent_ns * 10 >= snap->round_ns * 9;
 }
 
+bool policy_feeding(const struct snapshot *snap, const struct verdict *v,
+		    const struct snap_task *t)
+{
+	return v->role == STARLING_ROLE_FEEDER && is_active(snap, t);
+}
+
 static void count_group(struct tally *n, uint32_t group)
 {
 	if (n->group && group && group != n->group)

@@ -107,6 +107,10 @@ void policy_classify(const struct snapshot *snap, struct verdict *out);
 bool policy_real_time(const struct snapshot *snap, const struct verdict *v,
 		      const struct snap_task *t);
 
+/* Is @t, with verdict @v, a feeder that uses a GPU now? */
+bool policy_feeding(const struct snapshot *snap, const struct verdict *v,
+		    const struct snap_task *t);
+
 /* What one role gets. Fields that are 0/empty mean "leave as it was". */
 struct role_plan {
 	cpu_set_t mask;

@@ -55,6 +55,15 @@ class Agents(unittest.TestCase):
                 self.assertTrue(is_member(b, threading.get_native_id()))
             self.assertIs(starling.current_agent(), a)
 
+    def test_one_below_another(self):
+        with starling.agent("team") as team:
+            with starling.agent("member", weight=300, parent=team) as sub:
+                self.assertEqual((sub.stat().parent_id, sub.stat().weight),
+                                 (team.stat().id, 300))
+                self.assertEqual(team.stat().tasks, 0)
+                self.assertEqual(team.stat(tree=True).tasks, 1)
+            self.assertEqual(team.stat().tasks, 1)
+
     def test_errors_are_oserror(self):
         with starling.agent("x") as a:
             with self.assertRaises(ProcessLookupError):
