@@ -119,6 +119,9 @@ static void queue_feeder(struct task_struct *p, u64 flags)
 	else if (!is_wanted(own))
 		cpu = own;
 	count(cpu >= 0 ? SCHED_FEEDER_KICK : SCHED_FEEDER_QUEUE);
+	/* At once, lest the next to wake takes the same CPU. */
+	if (cpu >= 0)
+		set_tier(cpu, TIER_FEEDER);
 	if (cpu < 0)
 		scx_bpf_dsq_insert(p, DSQ_LOCAL_ON | own, SLICE, flags);
 	else
@@ -137,6 +140,8 @@ static s32 find_now(struct task_struct *p, enum tier tier, u64 *flags)
 	if (cpu < 0 && tier <= TIER_ORCHESTRATOR) {
 		cpu = find_victim(p, TIER_ORCHESTRATOR);
 		*flags |= ENQ_HEAD | ENQ_PREEMPT;
+		if (cpu >= 0)
+			set_tier(cpu, tier);
 	}
 	return cpu;
 }
@@ -175,7 +180,8 @@ void BPF_PROG(starling_enqueue, struct task_struct *p, u64 flags)
 		return;
 	}
 	/* Bound to one CPU, above all the kernel's own: others cannot take it. */
-	if (p->nr_cpus_allowed == 1 || (p->nr_cpus_allowed < nr_online && is_crowded_out(p)))
+	if ((u32)p->nr_cpus_allowed < nr_online &&
+	    (p->nr_cpus_allowed == 1 || is_crowded_out(p)))
 		cpu = scx_bpf_task_cpu(p);
 	else
 		cpu = find_now(p, tier, &now_flags);

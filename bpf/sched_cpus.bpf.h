@@ -226,13 +226,17 @@ static s32 find_victim(struct task_struct *p, enum tier tier)
 	return best;
 }
 
-/* Feeders have all CPUs that it may run on. */
+/*
+ * Feeders have all CPUs that it may run on, or others wait there that can run
+ * nowhere else: while these do, a CPU does not look at the queues that are shared.
+ */
 static bool is_crowded_out(struct task_struct *p)
 {
 	u32 cpu;
 
 	bpf_for(cpu, 0, nr_cpus()) {
-		if (cpu < SCHED_CPUS_MAX && cpu_tier[cpu] > TIER_FEEDER && may_run_on(p, cpu))
+		if (cpu < SCHED_CPUS_MAX && cpu_tier[cpu] > TIER_FEEDER && may_run_on(p, cpu) &&
+		    !is_wanted(cpu))
 			return false;
 	}
 	return true;
