@@ -75,7 +75,7 @@ void warn(const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	fprintf(stderr, "agentload: %s\n", line);
+	fprintf(stderr, "%s: %s\n", program_invocation_short_name, line);
 }
 
 void bad_usage(const char *fmt, ...)
@@ -86,7 +86,8 @@ void bad_usage(const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	fprintf(stderr, "agentload: %s. Try 'agentload --help'.\n", line);
+	fprintf(stderr, "%s: %s. Try '%s --help'.\n", program_invocation_short_name, line,
+		program_invocation_short_name);
 	exit(EXIT_USAGE);
 }
 

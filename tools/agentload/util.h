@@ -24,9 +24,9 @@ void sleep_until(uint64_t when);
 /* use up ns of this thread's own CPU time, however long that takes */
 void burn_cpu(uint64_t ns);
 
-/* one line "agentload: ..." on stderr */
+/* one line "PROGRAM: ..." on stderr */
 void warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-/* as warn(), then "Try 'agentload --help'." and exit status 2 */
+/* as warn(), then "Try 'PROGRAM --help'." and exit status 2 */
 void bad_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 
 /* value of an option, checked against [min, max]; wrong values end the program */
