@@ -18,9 +18,8 @@ ends the wait in the kernel. Needs libstarling and nothing else. Where the modul
 the library is not there all of this does nothing, at once: `available()` tells.
 
 Times are seconds in arguments and nanoseconds of CLOCK_MONOTONIC in records.
-Errors are OSError with the errno that <linux/starling.h> explains; those that
-have a class of their own (TimeoutError, PermissionError, BlockingIOError) are
-of that class.
+Errors are OSError with the errno that <linux/starling.h> explains, of the class
+that Python has for it (TimeoutError, PermissionError, BlockingIOError).
 """
 import asyncio
 import collections
@@ -39,11 +38,9 @@ import weakref
 __all__ = ["Agent", "GPU", "Lease", "agent", "available", "current_agent", "current_lease",
            "gpu", "tool"]
 
-NAME_LEN, COMM_LEN = 32, 16
+NAME_LEN, COMM_LEN, GPU_ANY = 32, 16, 0xFFFFFFFF
 TASK_THREAD, TASK_PIDFD = 1, 2
-STAT_LIVE, STAT_TREE = 1, 2
-TRY, NOWAIT = 1, 1
-GPU_ANY = 0xFFFFFFFF
+STAT_LIVE, STAT_TREE, TRY, NOWAIT = 1, 2, 1, 1
 
 ROLES = ("none", "feeder", "service", "orchestrator", "tool", "background")
 ROLES_MAX = 8
@@ -355,8 +352,8 @@ class Agent:
 
     It lives in the kernel as long as this object is open, a descriptor of it is
     held elsewhere, or a task is a member of it. Several may be inside its `with`
-    at once; the last one out closes it, and then it cannot be entered again.
-    One below @parent has its weight among that one's, and is counted there too.
+    at once; the last one out closes it, and then it cannot be entered again. Its
+    weight is one among those with the same @parent.
     """
 
     def __init__(self, name, weight=None, join="thread", parent=None):
@@ -370,9 +367,9 @@ class Agent:
         self._handle = _p()
         if available():
             opts = _AgentOpts(ctypes.sizeof(_AgentOpts), weight or 0, 0)
-            of = (_lib().c.starling_agent_create_sub, parent._handle) if parent else \
-                (_lib().c.starling_agent_create, _lib().device)
-            _check(of[0](of[1], name.encode(), ctypes.byref(opts), ctypes.byref(self._handle)))
+            c, of = _lib().c, parent._handle if parent else _lib().device
+            create = c.starling_agent_create_sub if parent else c.starling_agent_create
+            _check(create(of, name.encode(), ctypes.byref(opts), ctypes.byref(self._handle)))
 
     def _call(self, function, *args):
         """What the library says; 0 without a module, where nothing is to be done."""
