@@ -547,13 +547,17 @@ SEC("struct_ops.s/init")
 s32 BPF_PROG(starling_init)
 {
 	s32 err = kinds_set();
+	u32 cpu;
 
+	nr_limits = 0;
 	for (int tier = TIER_SERVICE; tier <= TIER_BACKGROUND && !err; tier++)
 		err = scx_bpf_create_dsq(tier, -1);
 	for (int queue = QUEUE_LIMITED; queue <= QUEUE_AGED && !err; queue++)
 		err = scx_bpf_create_dsq(queue, -1);
-	for (int cpu = 0; cpu < SCHED_CPUS_MAX; cpu++)
-		cpu_tier[cpu] = online_cpu[cpu] ? TIER_IDLE : TIER_NONE;
+	bpf_for(cpu, 0, SCHED_CPUS_MAX) {
+		if (cpu < SCHED_CPUS_MAX)
+			cpu_tier[cpu] = online_cpu[cpu] ? TIER_IDLE : TIER_NONE;
+	}
 	if (!err)
 		look_soon();
 	return err;

@@ -42,7 +42,7 @@ static __always_inline struct limit *limit_find(u64 key)
 	return key ? bpf_map_lookup_elem(&limits, &key) : NULL;
 }
 
-static __noinline int limit_charge(u64 key, u64 used)
+__noinline int limit_charge(u64 key, u64 used)
 {
 	struct limit *l;
 
@@ -70,7 +70,7 @@ static __always_inline void limit_renew(struct limit *l, u64 now)
 }
 
 /* Until when one of that cgroup has to wait; 0: it may run. */
-static __noinline u64 limit_until(u64 key, u64 now)
+__noinline u64 limit_until(u64 key, u64 now)
 {
 	struct limit *l;
 	u64 until = 0;

@@ -2,7 +2,9 @@
 /*
  * The placer that schedules: sched.bpf.c is told roles, agents and weights, and
  * nothing of a task itself is changed. So there is nothing to journal: when
- * this process goes, however it goes, the kernel has its own scheduler back.
+ * this process goes, however it goes, the kernel has its own scheduler back. It
+ * has it, too, while there is nobody to place: a machine without agents pays
+ * nothing.
  */
 #include "daemon/place/placer.h"
 
@@ -42,6 +44,9 @@ const struct placer_ops placer_sched_ext = {
 /* A daemon that hangs may not leave a feeder's loop in charge for longer. */
 #define GRANT_NS	1000000000ULL
 
+/* Nobody to place for so long: the kernel's own scheduler does as well. */
+#define ALONE_NS	10000000000ULL
+
 /* SCX_ECODE_ACT_RESTART */
 #define EXIT_RESTART	(1LL << 48)
 
@@ -74,6 +79,7 @@ struct sched_placer {
 	struct told_agent *agent;
 	uint64_t round;
 	uint64_t agent_round;
+	uint64_t busy_ns;	/* last time that there was somebody to place */
 	char why[512];
 };
 
@@ -158,9 +164,8 @@ static struct told *told_get(struct sched_placer *sp, uint32_t tid)
 	return k;
 }
 
-static int sched_place(struct placer *base, const struct place_task *t)
+static int place_one(struct sched_placer *sp, const struct place_task *t)
 {
-	struct sched_placer *sp = to_sched(base);
 	struct told *k = told_get(sp, t->tid);
 
 	if (!k)
@@ -187,12 +192,26 @@ static void sched_grant(struct placer *base, uint32_t tid, bool feeding)
 	tell(sp, tid, role_told(k));
 }
 
+/* All zeros: the scheduler reads the rest from what it is told of the agent. */
+static int new_share(struct sched_placer *sp, uint64_t id, uint64_t flags)
+{
+	size_t size = bpf_map__value_size(sp->skel->maps.shares);
+	void *none = calloc(1, size);
+	int err;
+
+	if (!none)
+		return -ENOMEM;
+	err = bpf_map_update_elem(bpf_map__fd(sp->skel->maps.shares), &id, none, flags);
+	free(none);
+	return err && errno != EEXIST ? -errno : 0;
+}
+
 /* The scheduler reads an agent again when the sequence has moved on. */
 static int tell_agent(struct sched_placer *sp, const struct place_agent *a)
 {
 	struct sched_agent value = { .parent = a->parent, .weight = a->weight };
 	struct told_agent *k;
-	char none[256];
+	int err;
 
 	HASH_FIND(hh, sp->agent, &a->id, sizeof(a->id), k);
 	if (!k) {
@@ -205,11 +224,9 @@ static int tell_agent(struct sched_placer *sp, const struct place_agent *a)
 	k->round = sp->agent_round;
 	if (k->a.weight == a->weight && k->a.parent == a->parent)
 		return 0;
-	/* All zeros and new: the scheduler reads the rest below. */
-	memset(none, 0, sizeof(none));
-	if (bpf_map__value_size(sp->skel->maps.shares) > sizeof(none))
-		return -E2BIG;
-	bpf_map_update_elem(bpf_map__fd(sp->skel->maps.shares), &a->id, none, BPF_NOEXIST);
+	err = new_share(sp, a->id, BPF_NOEXIST);
+	if (err)
+		return err;
 	if (bpf_map_update_elem(bpf_map__fd(sp->skel->maps.agents), &a->id, &value, BPF_ANY))
 		return -errno;
 	k->a = *a;
@@ -259,6 +276,18 @@ static void sched_forget(struct placer *base, uint32_t tid)
 		drop(sp, k);
 }
 
+static void say_counts(const struct sched_placer *sp)
+{
+	const unsigned long long *n = sp->skel->bss->counts;
+
+	log_debug("scheduler: feeders found a free core %llu times, took one %llu, waited %llu, "
+		  "paused %llu; yields kept %llu, given %llu; turns by age %llu; held up by "
+		  "cpu.max %llu; cgroups without a share %llu",
+		  n[SCHED_FEEDER_IDLE], n[SCHED_FEEDER_KICK], n[SCHED_FEEDER_QUEUE],
+		  n[SCHED_FEEDER_PAUSE], n[SCHED_YIELD_KEPT], n[SCHED_YIELD_GIVEN],
+		  n[SCHED_AGED], n[SCHED_LIMITED], n[SCHED_NO_ROOM]);
+}
+
 /* All are large where they are of one kind. */
 static void tell_kinds(struct sched_placer *sp)
 {
@@ -274,19 +303,61 @@ static void tell_kinds(struct sched_placer *sp)
 
 static int attach(struct sched_placer *sp)
 {
+	struct told_agent *a, *next;
 	cpu_set_t online;
 	int err = sys_read_cpus("", &online, "/sys/devices/system/cpu/online");
 
 	if (err)
 		return err;
 	tell_kinds(sp);
+	/* Whoever wanted to run when it ended was never counted out. */
+	HASH_ITER(hh, sp->agent, a, next)
+		new_share(sp, a->a.id, BPF_ANY);
 	for (int cpu = 0; cpu < SCHED_CPUS_MAX && cpu < CPU_SETSIZE; cpu++)
 		sp->skel->bss->online_cpu[cpu] = CPU_ISSET(cpu, &online);
 	sp->skel->bss->nr_online = CPU_COUNT(&online);
 	sp->skel->bss->exit_kind = 0;
 	sp->skel->bss->exit_code = 0;
+	sp->busy_ns = now_ns();
 	sp->link = bpf_map__attach_struct_ops(sp->skel->maps.starling);
 	return sp->link ? 0 : -errno;
+}
+
+/* The first one to place brings the scheduler in. */
+static int attach_for(struct sched_placer *sp, size_t n)
+{
+	int err;
+
+	if (!n)
+		return 0;
+	sp->busy_ns = now_ns();
+	if (sp->link)
+		return 0;
+	err = attach(sp);
+	if (!err)
+		log_debug("there are tasks to place: scheduler started");
+	return err;
+}
+
+static void detach(struct sched_placer *sp)
+{
+	if (!sp->link)
+		return;
+	say_counts(sp);
+	bpf_link__destroy(sp->link);
+	sp->link = NULL;
+}
+
+static void detach_if_alone(struct sched_placer *sp)
+{
+	if (HASH_COUNT(sp->told)) {
+		sp->busy_ns = now_ns();
+		return;
+	}
+	if (!sp->link || now_ns() - sp->busy_ns < ALONE_NS)
+		return;
+	log_debug("no task to place: the kernel's own scheduler goes on");
+	detach(sp);
 }
 
 /* Lent cores are taken back by a wake: for the scheduler they stay protected. */
@@ -315,17 +386,15 @@ static int sched_apply(struct placer *base, const struct plan *plan,
 {
 	struct sched_placer *sp = to_sched(base);
 	struct told *k, *next;
-	int err = 0, one;
+	int err, one;
 
-	if (!sp->link) {
-		err = attach(sp);
-		if (err)
-			return err;
-	}
+	err = attach_for(sp, n);
+	if (err)
+		return err;
 	sp->round++;
 	err = protect(sp, plan);
 	for (size_t i = 0; i < n; i++) {
-		one = sched_place(base, &task[i]);
+		one = place_one(sp, &task[i]);
 		if (one && !err)
 			err = one;
 	}
@@ -336,6 +405,14 @@ static int sched_apply(struct placer *base, const struct plan *plan,
 		drop(sp, k);
 	}
 	return err;
+}
+
+static int sched_place(struct placer *base, const struct place_task *t)
+{
+	struct sched_placer *sp = to_sched(base);
+	int err = attach_for(sp, 1);
+
+	return err ? err : place_one(sp, t);
 }
 
 /* CPUs that come or go: the kernel wants the scheduler to be loaded again. */
@@ -356,7 +433,7 @@ static int sched_beat(struct placer *base, const char **why)
 	struct sched_placer *sp = to_sched(base);
 	struct told *k, *next;
 
-	if (sp->skel->bss->exit_kind && !restart(sp)) {
+	if (sp->link && sp->skel->bss->exit_kind && !restart(sp)) {
 		snprintf(sp->why, sizeof(sp->why), "%s: %s", sp->skel->bss->exit_reason,
 			 sp->skel->bss->exit_msg);
 		*why = sp->why;
@@ -365,6 +442,7 @@ static int sched_beat(struct placer *base, const char **why)
 	HASH_ITER(hh, sp->told, k, next)
 		if (k->feeding)
 			tell(sp, k->tid, role_told(k));
+	detach_if_alone(sp);
 	return 0;
 }
 
@@ -389,27 +467,12 @@ static int sched_explain(struct placer *base, uint32_t tid, char *buf, size_t le
 
 /* -- the scheduler itself ------------------------------------------------------------ */
 
-static void say_counts(const struct sched_placer *sp)
-{
-	const unsigned long long *n = sp->skel->bss->counts;
-
-	log_debug("scheduler: feeders found a free core %llu times, took one %llu, waited %llu, "
-		  "paused %llu; yields kept %llu, given %llu; turns by age %llu; held up by "
-		  "cpu.max %llu; cgroups without a share %llu",
-		  n[SCHED_FEEDER_IDLE], n[SCHED_FEEDER_KICK], n[SCHED_FEEDER_QUEUE],
-		  n[SCHED_FEEDER_PAUSE], n[SCHED_YIELD_KEPT], n[SCHED_YIELD_GIVEN],
-		  n[SCHED_AGED], n[SCHED_LIMITED], n[SCHED_NO_ROOM]);
-}
-
-static void detach(struct sched_placer *sp)
+static void give_back(struct sched_placer *sp)
 {
 	struct told_agent *a, *more;
 	struct told *k, *next;
 
-	if (sp->link)
-		say_counts(sp);
-	bpf_link__destroy(sp->link);
-	sp->link = NULL;
+	detach(sp);
 	HASH_ITER(hh, sp->told, k, next) {
 		untell(sp, k->tid);
 		drop(sp, k);
@@ -450,7 +513,7 @@ static int sched_undo(struct placer *base)
 	struct sched_placer *sp = to_sched(base);
 	int n = HASH_COUNT(sp->told);
 
-	detach(sp);
+	give_back(sp);
 	return n;
 }
 
@@ -458,7 +521,7 @@ static void sched_close(struct placer *base)
 {
 	struct sched_placer *sp = to_sched(base);
 
-	detach(sp);
+	give_back(sp);
 	sched_bpf__destroy(sp->skel);
 	free(sp);
 }
