@@ -118,10 +118,11 @@ void protect_choose(const struct topology *topo, unsigned int n,
 		    const cpu_set_t *old, cpu_set_t *out)
 {
 	const struct topo_cpu *cpu;
+	cpu_set_t before = *old;	/* may be @out */
 
 	CPU_ZERO(out);
 	while (n--) {
-		cpu = best(topo, old, out);
+		cpu = best(topo, &before, out);
 		if (!cpu)
 			return;
 		add_core(topo, cpu, out);

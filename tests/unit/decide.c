@@ -506,6 +506,24 @@ static void cores_stay_where_they_are(void **x)
 	(void)x;
 }
 
+/* A better core that comes is no reason to leave one. */
+static void a_core_that_returns_moves_nobody(void **x)
+{
+	two_cpus(STARLING_WAIT_SPIN);
+	assert_string_equal(cpus(&s.plan.protected_cpus), "1");
+	s.cpu[0].capacity = 900;
+	s.cpu[1] = s.cpu[0];
+	s.cpu[1].id = s.cpu[1].core = 1;
+	s.cpu[2] = s.cpu[1];
+	s.cpu[2].id = s.cpu[2].core = 2;
+	s.cpu[2].capacity = 1024;
+	s.topo.ncpu = 3;
+	CPU_SET(2, &s.topo.all);
+	scene_busy(&s, MS);
+	assert_string_equal(cpus(&s.plan.protected_cpus), "1");
+	(void)x;
+}
+
 static void a_feeder_that_ends_is_forgotten(void **x)
 {
 	two_cpus(STARLING_WAIT_SPIN);
@@ -576,6 +594,7 @@ int main(void)
 		cmocka_unit_test(short_gaps_do_not_flap),
 		cmocka_unit_test(a_step_of_load_changes_the_plan_once),
 		cmocka_unit_test(cores_stay_where_they_are),
+		cmocka_unit_test(a_core_that_returns_moves_nobody),
 		cmocka_unit_test(a_feeder_that_ends_is_forgotten),
 		cmocka_unit_test(a_cpu_goes_offline),
 		cmocka_unit_test(equal_plans),
