@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Cores, caches and nodes from the files of a /sys dump. */
+/* Cores and caches from the files of a /sys dump. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -9,7 +9,7 @@
 #include <unistd.h>
 #include "daemon/topology-layout.h"
 
-enum { CACHE_INDEX_MAX = 16, NODE_MAX = 1024, LIST_LEN = 4096 };
+enum { CACHE_INDEX_MAX = 16, LIST_LEN = 4096 };
 
 #define CPU_DIR "/sys/devices/system/cpu"
 
@@ -102,10 +102,10 @@ static uint16_t core_key(const char *root, uint16_t cpu)
 }
 
 /* The data cache of the highest level; without any, all CPUs share one. */
-static uint16_t llc_key(const char *root, uint16_t cpu)
+static void set_llc(const char *root, struct topo_cpu *c)
 {
-	unsigned long level, best = 0;
-	uint16_t key = 0;
+	unsigned long level, best = 0, kib;
+	uint16_t cpu = c->id;
 	cpu_set_t set;
 	char type[32];
 
@@ -121,24 +121,9 @@ static uint16_t llc_key(const char *root, uint16_t cpu)
 				  CPU_DIR "/cpu%u/cache/index%d/shared_cpu_list", cpu, i))
 			continue;
 		best = level;
-		key = lowest(&set, cpu);
-	}
-	return key;
-}
-
-static void set_nodes(struct topology *topo, const char *root)
-{
-	cpu_set_t nodes, cpus;
-
-	if (sys_read_cpus(root, &nodes, "/sys/devices/system/node/online"))
-		return;
-	for (int node = 0; node < NODE_MAX; node++) {
-		if (!CPU_ISSET(node, &nodes) ||
-		    sys_read_cpus(root, &cpus, "/sys/devices/system/node/node%d/cpulist", node))
-			continue;
-		for (unsigned int i = 0; i < topo->ncpu; i++)
-			if (CPU_ISSET(topo->cpu[i].id, &cpus))
-				topo->cpu[i].node = node;
+		c->llc = lowest(&set, cpu);
+		c->llc_kib = sys_read_ulong(root, &kib, 10, CPU_DIR
+					    "/cpu%u/cache/index%d/size", cpu, i) ? 0 : kib;
 	}
 }
 
@@ -146,8 +131,7 @@ int layout_from_files(struct topology *topo, const char *root)
 {
 	for (unsigned int i = 0; i < topo->ncpu; i++) {
 		topo->cpu[i].core = core_key(root, topo->cpu[i].id);
-		topo->cpu[i].llc = llc_key(root, topo->cpu[i].id);
+		set_llc(root, &topo->cpu[i]);
 	}
-	set_nodes(topo, root);
 	return 0;
 }

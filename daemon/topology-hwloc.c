@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Cores, caches and nodes of the running machine, from hwloc.
+ * Cores and caches of the running machine, from hwloc.
  *
  * hwloc's objects are given back before this returns: they cost more memory
  * than all else in the daemon.
@@ -46,16 +46,15 @@ static hwloc_obj_t last_cache(hwloc_obj_t pu)
 
 static void set_cpu(hwloc_topology_t t, struct topo_cpu *cpu)
 {
-	hwloc_obj_t pu = hwloc_get_pu_obj_by_os_index(t, cpu->id);
-	int node;
+	hwloc_obj_t pu = hwloc_get_pu_obj_by_os_index(t, cpu->id), cache;
 
 	cpu->core = cpu->id;
 	if (!pu)
 		return;
 	cpu->core = lowest(hwloc_get_ancestor_obj_by_type(t, HWLOC_OBJ_CORE, pu), cpu->id);
-	cpu->llc = lowest(last_cache(pu), 0);
-	node = pu->nodeset ? hwloc_bitmap_first(pu->nodeset) : 0;
-	cpu->node = node < 0 ? 0 : node;
+	cache = last_cache(pu);
+	cpu->llc = lowest(cache, 0);
+	cpu->llc_kib = cache ? cache->attr->cache.size / 1024 : 0;
 }
 
 int layout_from_hwloc(struct topology *topo)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * topology-layout.h - which CPUs share a core, a cache, a node.
+ * topology-layout.h - which CPUs share a core and a cache; nodes; clocks.
  *
- * Both sources fill the same keys: for core and last-level cache the lowest
- * CPU number that shares it. topology.c makes indices of them.
+ * Both sources of the layout fill the same keys: for core and last-level cache
+ * the lowest CPU number that shares it. topology.c makes indices of them.
  */
 #ifndef STARLING_TOPOLOGY_LAYOUT_H
 #define STARLING_TOPOLOGY_LAYOUT_H
@@ -21,5 +21,10 @@ int sys_read_cpus(const char *root, cpu_set_t *out, const char *fmt, ...)
 
 int layout_from_hwloc(struct topology *topo);
 int layout_from_files(struct topology *topo, const char *root);
+
+/* NUMA nodes that have CPUs, and which of them have a GPU. */
+void topology_read_nodes(struct topology *topo, const char *root);
+/* Which CPUs are hot now. Returns whether that changed. */
+bool topology_read_heat(struct topology *topo, const char *root);
 
 #endif

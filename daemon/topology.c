@@ -21,6 +21,7 @@
 enum {
 	CAPACITY_TOP = 1024,
 	ATOM_TOP = 819,		/* an efficiency core is below the tolerance */
+	STATUS_LEN = 8192,
 	KIND_UNKNOWN = 0,
 	KIND_CORE,
 	KIND_ATOM,
@@ -34,6 +35,36 @@ struct cpu_kind {
 	uint16_t capacity;	/* highest of the kind */
 };
 
+static int dumped_allowed(const char *root, cpu_set_t *out)
+{
+	static const char key[] = "\nCpus_allowed_list:";
+	char status[STATUS_LEN], *list;
+	int err = sys_read(root, status, sizeof(status), "/proc/1/status");
+
+	if (err)
+		return err;
+	list = strstr(status, key);
+	if (!list)
+		return -ENODATA;
+	list += strlen(key);
+	list[strcspn(list, "\n")] = '\0';
+	return cpuset_parse(list, out);
+}
+
+/*
+ * The first process has what the machine or the container may use; our own
+ * mask may have been narrowed for the daemon alone.
+ */
+static int allowed_cpus(const char *root, bool live, cpu_set_t *out)
+{
+	if (!live)
+		return dumped_allowed(root, out);
+	if (sched_getaffinity(1, sizeof(*out), out) &&
+	    sched_getaffinity(0, sizeof(*out), out))
+		return -errno;
+	return 0;
+}
+
 static int usable_cpus(const char *root, bool live, cpu_set_t *out)
 {
 	cpu_set_t allowed;
@@ -42,15 +73,11 @@ static int usable_cpus(const char *root, bool live, cpu_set_t *out)
 	err = sys_read_cpus(root, out, CPU_DIR "/online");
 	if (err)
 		err = sys_read_cpus(root, out, CPU_DIR "/present");
-	if (!live)
+	if (allowed_cpus(root, live, &allowed))
 		return err;
-	/*
-	 * The first process has what the machine or the container may use;
-	 * our own mask may have been narrowed for the daemon alone.
-	 */
-	if (sched_getaffinity(1, sizeof(allowed), &allowed) &&
-	    sched_getaffinity(0, sizeof(allowed), &allowed))
-		return err ? err : -errno;
+	/* a dump of somewhere's /proc alone is none */
+	if (err && !live)
+		return err;
 	if (err)
 		*out = allowed;
 	else
@@ -94,7 +121,10 @@ static unsigned long max_khz(const char *root, uint16_t cpu)
 			      cpu) ? 0 : khz;
 }
 
-/* Where the kernel gives no capacity, only efficiency cores are guessed. */
+/*
+ * Where the kernel gives no capacity, the highest clock stands for it: so the
+ * favoured cores of a kind go first, and dense cores count as slow ones.
+ */
 static uint16_t capacity_of(const char *root, uint16_t cpu, unsigned long kind,
 			    unsigned long top_khz)
 {
@@ -103,22 +133,25 @@ static uint16_t capacity_of(const char *root, uint16_t cpu, unsigned long kind,
 	if (!sys_read_ulong(root, &v, 10, CPU_DIR "/cpu%u/cpu_capacity", cpu) &&
 	    v >= 1 && v <= CAPACITY_TOP)
 		return v;
-	if (kind != KIND_ATOM)
-		return CAPACITY_TOP;
-	v = top_khz ? max_khz(root, cpu) * CAPACITY_TOP / top_khz : ATOM_TOP;
-	return v < 1 || v > ATOM_TOP ? ATOM_TOP : v;
+	v = top_khz ? max_khz(root, cpu) * CAPACITY_TOP / top_khz : 0;
+	if (v < 1 || v > CAPACITY_TOP)
+		v = CAPACITY_TOP;
+	return kind == KIND_ATOM && v > ATOM_TOP ? ATOM_TOP : v;
 }
 
 static void read_kinds(struct topology *topo, const char *root,
 		       struct cpu_kind *kind)
 {
 	unsigned long top_khz = 0, khz;
-	cpu_set_t core, atom;
+	cpu_set_t core, atom, low;
 
 	if (sys_read_cpus(root, &core, "/sys/devices/cpu_core/cpus"))
 		CPU_ZERO(&core);
 	if (sys_read_cpus(root, &atom, "/sys/devices/cpu_atom/cpus"))
 		CPU_ZERO(&atom);
+	/* outside of the cores' cache, and listed apart on some machines */
+	if (!sys_read_cpus(root, &low, "/sys/devices/cpu_lowpower/cpus"))
+		CPU_OR(&atom, &atom, &low);
 	for (unsigned int i = 0; i < topo->ncpu; i++) {
 		khz = max_khz(root, topo->cpu[i].id);
 		if (khz > top_khz)
@@ -211,9 +244,13 @@ int topology_load(struct topology *topo, const char *sysroot)
 		err = set_kinds(topo, root);
 	if (!err)
 		err = set_layout(topo, root, !sysroot);
-	if (err)
+	if (err) {
 		topology_free(topo);
-	return err;
+		return err;
+	}
+	topology_read_nodes(topo, root);
+	topology_read_heat(topo, root);
+	return 0;
 }
 
 void topology_free(struct topology *topo)

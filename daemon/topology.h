@@ -22,6 +22,8 @@ struct topo_cpu {
 	uint16_t node;		/* NUMA node */
 	uint16_t capacity;	/* 1..1024; 1024 where the kernel gives none */
 	bool big;		/* of the fastest kind (within 10 % of the top) */
+	bool hot;		/* held well below its clock, for heat or by somebody */
+	uint32_t llc_kib;	/* size of that cache; 0: not known */
 };
 
 struct topology {
@@ -29,11 +31,13 @@ struct topology {
 	struct topo_cpu *cpu;	/* sorted by id */
 	cpu_set_t all;		/* the same CPUs as a mask */
 	bool asymmetric;	/* more than one kind */
+	cpu_set_t near_gpu;	/* in a GPU's node; empty: all are, or not known */
 };
 
 /*
  * Fill *@topo from the running machine (@sysroot NULL) or from the dump of
- * /sys below @sysroot. Returns 0 or -errno; topology_free() releases it.
+ * /sys and /proc below @sysroot. Returns 0 or -errno; topology_free() releases
+ * it.
  */
 int topology_load(struct topology *topo, const char *sysroot);
 void topology_free(struct topology *topo);

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "tests/unit/unit.h"
-#include "daemon/topology.h"
+#include "daemon/topology-layout.h"
 #include "daemon/policy/policy.h"
 #include "daemon/policy/protect.h"
 
@@ -38,7 +38,7 @@ static struct topology load(const char *machine)
 {
 	struct topology t;
 
-	run("tests/unit/mkfixture %s %s", machine, root);
+	run("tests/fixtures/make %s %s", machine, root);
 	assert_int_equal(topology_load(&t, root), 0);
 	return t;
 }
@@ -138,11 +138,11 @@ static void gb10(void **x)
 
 static void some_cpus_are_offline(void **x)
 {
-	struct topology t = load("offline");
+	struct topology t = load("gb10-offline");
 	char buf[64];
 
-	assert_int_equal(t.ncpu, 17);
-	assert_string_equal(cpuset_format(&t.all, buf, sizeof(buf)), "0-3,6-18");
+	assert_int_equal(t.ncpu, 16);
+	assert_string_equal(cpuset_format(&t.all, buf, sizeof(buf)), "0-3,6-17");
 	assert_int_equal(t.cpu[4].id, 6);
 	assert_true(t.cpu[4].big);
 	topology_free(&t);
@@ -193,6 +193,96 @@ static void a_machine_that_tells_nothing(void **x)
 	(void)x;
 }
 
+/* The capacities of dense cores and of those outside the cache are guessed. */
+static void slow_cores_by_clock_and_list(void **x)
+{
+	struct topology t = load("strix");
+
+	assert_string_equal(cpus_of(&t, true), "0-3,12-15");
+	topology_free(&t);
+	run("rm -r %s/%s", root, "*");
+	t = load("hybrid-lp");
+	assert_string_equal(cpus_of(&t, true), "0-5");
+	assert_int_equal(t.cpu[0].llc_kib, 24 * 1024);
+	assert_int_equal(t.cpu[15].llc_kib, 2 * 1024);
+	assert_int_not_equal(t.cpu[13].llc, t.cpu[14].llc);
+	topology_free(&t);
+	run("rm -r %s/%s", root, "*");
+	t = load("x3d");
+	assert_false(t.asymmetric);
+	assert_true(t.cpu[0].capacity < t.cpu[8].capacity);
+	assert_true(t.cpu[0].llc_kib > t.cpu[8].llc_kib);
+	topology_free(&t);
+	(void)x;
+}
+
+static void a_restricted_cpuset(void **x)
+{
+	struct topology t = load("gb10-part");
+	char buf[64];
+
+	assert_string_equal(cpuset_format(&t.all, buf, sizeof(buf)), "0-9");
+	assert_int_equal(t.ncpu, 10);
+	assert_string_equal(cpus_of(&t, true), "5-9");
+	topology_free(&t);
+	/* a status that says nothing restricts nothing */
+	run("echo Name: x >%s%s", root, "/proc/1/status");
+	assert_int_equal(topology_load(&t, root), 0);
+	assert_int_equal(t.ncpu, 20);
+	topology_free(&t);
+	(void)x;
+}
+
+static void heat(void **x)
+{
+	struct topology t = load("gb10-hot");
+
+	for (unsigned int i = 0; i < t.ncpu; i++)
+		assert_int_equal(t.cpu[i].hot, i >= 15);
+	assert_true(t.cpu[19].big);
+	assert_int_equal(t.cpu[19].capacity, 1024);
+	/* 80 % is not cool yet, for one that was hot; for others it is no heat */
+	run("echo 3120000 >%s%s", root, "/sys/devices/system/cpu/cpu19/cpufreq/scaling_max_freq");
+	run("echo 2246400 >%s%s", root, "/sys/devices/system/cpu/cpu14/cpufreq/scaling_max_freq");
+	assert_false(topology_read_heat(&t, root));
+	assert_true(t.cpu[19].hot);
+	run("echo 3900000 >%s%s", root, "/sys/devices/system/cpu/cpu19/cpufreq/scaling_max_freq");
+	assert_true(topology_read_heat(&t, root));
+	assert_false(t.cpu[19].hot);
+	topology_free(&t);
+	(void)x;
+}
+
+static void the_node_of_the_gpu(void **x)
+{
+	struct topology t = load("epyc");
+	char buf[64];
+
+	assert_string_equal(cpuset_format(&t.near_gpu, buf, sizeof(buf)), "0-31,64-95");
+	assert_int_equal(t.cpu[31].node, 0);
+	assert_int_equal(t.cpu[32].node, 1);
+	assert_int_equal(t.cpu[127].node, 1);
+	topology_free(&t);
+	/* a GPU in each node: no difference */
+	run("sed -i s/0x1a03/0x10de/ %s%s", root, "/sys/bus/pci/devices/0000:c4:00.0/vendor");
+	assert_int_equal(topology_load(&t, root), 0);
+	assert_int_equal(CPU_COUNT(&t.near_gpu), 0);
+	topology_free(&t);
+	(void)x;
+}
+
+static void nodes_without_cpus(void **x)
+{
+	struct topology t = load("gh200");
+
+	assert_int_equal(t.ncpu, 72);
+	for (unsigned int i = 0; i < t.ncpu; i++)
+		assert_int_equal(t.cpu[i].node, 0);
+	assert_int_equal(CPU_COUNT(&t.near_gpu), 0);
+	topology_free(&t);
+	(void)x;
+}
+
 static void no_dump(void **x)
 {
 	struct topology t;
@@ -219,6 +309,7 @@ static void this_machine(void **x)
 		assert_int_equal(live.cpu[i].id, files.cpu[i].id);
 		assert_int_equal(live.cpu[i].core, files.cpu[i].core);
 		assert_int_equal(live.cpu[i].capacity, files.cpu[i].capacity);
+		assert_int_equal(live.cpu[i].llc_kib, files.cpu[i].llc_kib);
 	}
 	topology_free(&live);
 	topology_free(&files);
@@ -239,6 +330,11 @@ int main(void)
 		with_dump(hybrid),
 		with_dump(boost_bins_are_one_kind),
 		with_dump(a_machine_that_tells_nothing),
+		with_dump(slow_cores_by_clock_and_list),
+		with_dump(a_restricted_cpuset),
+		with_dump(heat),
+		with_dump(the_node_of_the_gpu),
+		with_dump(nodes_without_cpus),
 		cmocka_unit_test(no_dump),
 		cmocka_unit_test(this_machine),
 	};
