@@ -19,6 +19,7 @@
 #define ACTIVE_NS	1000000000ULL
 #define DENIED_PART	4
 #define SLOW_NS		20000000ULL
+#define HEAT_ROUNDS	40
 
 /* -- taking in what sense reports ---------------------------------------- */
 
@@ -549,6 +550,19 @@ static void beat(struct daemon *d)
 		daemon_fall_back(d, why);
 }
 
+/* CPUs come and go; heat is looked at where it can matter, every 10 s. */
+static void watch_machine(struct daemon *d)
+{
+	bool heat = d->plan.feeders_active && d->round % HEAT_ROUNDS == 0;
+	unsigned int before = d->topo.ncpu;
+	int ret = topology_refresh(&d->topo, heat);
+
+	if (ret < 0)
+		log_debug("looking for CPUs: %s", strerror(-ret));
+	else if (d->topo.ncpu != before)
+		log_info("%u cpus to use now, %u before", d->topo.ncpu, before);
+}
+
 void manage_round(struct daemon *d)
 {
 	struct sense_view view = { 0 };
@@ -564,6 +578,7 @@ void manage_round(struct daemon *d)
 	}
 	take_view(d, &view);
 	tell_agents(d);
+	watch_machine(d);
 	manage_decide(d);
 	hurry_done(d);
 	beat(d);

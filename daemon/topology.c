@@ -253,6 +253,24 @@ int topology_load(struct topology *topo, const char *sysroot)
 	return 0;
 }
 
+int topology_refresh(struct topology *topo, bool heat)
+{
+	struct topology fresh;
+	cpu_set_t now;
+	int err = usable_cpus("", true, &now);
+
+	if (err)
+		return err;
+	if (CPU_EQUAL(&now, &topo->all))
+		return heat && topology_read_heat(topo, "");
+	err = topology_load(&fresh, NULL);
+	if (err)
+		return err;
+	topology_free(topo);
+	*topo = fresh;
+	return 1;
+}
+
 void topology_free(struct topology *topo)
 {
 	free(topo->cpu);

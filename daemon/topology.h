@@ -40,6 +40,11 @@ struct topology {
  * it.
  */
 int topology_load(struct topology *topo, const char *sysroot);
+/*
+ * Bring *@topo of the running machine up to date: CPUs come and go, a cpuset
+ * changes, and with @heat clocks. 1: something changed, 0: nothing, or -errno.
+ */
+int topology_refresh(struct topology *topo, bool heat);
 void topology_free(struct topology *topo);
 
 /* Format @set as "0-3,7" into @buf; always NUL-terminated. Returns @buf. */

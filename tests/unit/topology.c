@@ -293,6 +293,23 @@ static void no_dump(void **x)
 	(void)x;
 }
 
+static void an_up_to_date_machine(void **x)
+{
+	struct topology t;
+	unsigned int n;
+
+	assert_int_equal(topology_load(&t, NULL), 0);
+	n = t.ncpu;
+	assert_int_equal(topology_refresh(&t, false), 0);
+	/* as if a CPU had come since: all is read again */
+	CPU_CLR(t.cpu[0].id, &t.all);
+	assert_int_equal(topology_refresh(&t, false), 1);
+	assert_int_equal(t.ncpu, n);
+	assert_int_equal(CPU_COUNT(&t.all), n);
+	topology_free(&t);
+	(void)x;
+}
+
 /* Both sources tell the same about this machine. */
 static void this_machine(void **x)
 {
@@ -336,6 +353,7 @@ int main(void)
 		with_dump(the_node_of_the_gpu),
 		with_dump(nodes_without_cpus),
 		cmocka_unit_test(no_dump),
+		cmocka_unit_test(an_up_to_date_machine),
 		cmocka_unit_test(this_machine),
 	};
 
