@@ -5,7 +5,6 @@
  */
 #include "daemon/policy/protect.h"
 
-#include <limits.h>
 #include <stddef.h>
 
 /* Cores are numbered from 0 in order of their first CPU. */
@@ -76,23 +75,37 @@ static bool same_core_as_first(const struct topology *topo, const struct topo_cp
 	return by_thread(topo) ? cpu == topo->cpu : cpu->core == topo->cpu[0].core;
 }
 
+/* What is worth more than speed within a kind, the best last. */
+enum {
+	WORTH_NOT_FIRST = 43,	/* bits below: size of the cache, capacity */
+	WORTH_CACHE,
+	WORTH_OLD,
+	WORTH_COOL,
+	WORTH_NEAR,
+	WORTH_BIG,
+};
+
 /*
  * The larger the better. Most interrupts go to the first CPU, so its core is
- * the last choice among its kind; speed within a kind decides next.
+ * the last choice among its kind; then the larger cache, then speed decide.
  */
-static int worth(const struct topology *topo, const struct topo_cpu *cpu,
-		 const cpu_set_t *old, const cpu_set_t *chosen)
+static uint64_t worth(const struct topology *topo, const struct topo_cpu *cpu,
+		      const cpu_set_t *old, const cpu_set_t *chosen)
 {
-	int w = cpu->capacity;
+	uint64_t w = (uint64_t)cpu->llc_kib << 11 | cpu->capacity;
 
-	if (CPU_ISSET(cpu->id, old))
-		w += 1 << 16;
 	if (cpu->big)
-		w += 1 << 15;
+		w |= 1ULL << WORTH_BIG;
+	if (CPU_ISSET(cpu->id, &topo->near_gpu))
+		w |= 1ULL << WORTH_NEAR;
+	if (!cpu->hot)
+		w |= 1ULL << WORTH_COOL;
+	if (CPU_ISSET(cpu->id, old))
+		w |= 1ULL << WORTH_OLD;
 	if (in_cache_of(topo, cpu, chosen))
-		w += 1 << 14;
+		w |= 1ULL << WORTH_CACHE;
 	if (!same_core_as_first(topo, cpu))
-		w += 1 << 13;
+		w |= 1ULL << WORTH_NOT_FIRST;
 	return w;
 }
 
@@ -100,7 +113,7 @@ static const struct topo_cpu *best(const struct topology *topo, const cpu_set_t 
 				   const cpu_set_t *chosen)
 {
 	const struct topo_cpu *found = NULL;
-	int w, top = INT_MIN;
+	uint64_t w, top = 0;
 
 	for (unsigned int i = 0; i < topo->ncpu; i++) {
 		if (CPU_ISSET(topo->cpu[i].id, chosen))

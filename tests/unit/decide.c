@@ -163,6 +163,27 @@ static void gb10(void **x)
 	(void)x;
 }
 
+/* A hot core is left, also by one who was there; fast and hot beats slow. */
+static void heat_moves_feeders(void **x)
+{
+	scene_gb10(&s);
+	scene_feeder(&s, 100, 100, STARLING_WAIT_SPIN);
+	scene_busy(&s, MS);
+	assert_string_equal(cpus(&s.plan.protected_cpus), "19");
+	s.cpu[19].hot = true;
+	scene_busy(&s, S);
+	assert_string_equal(cpus(&s.plan.protected_cpus), "18");
+	for (int i = 15; i < 20; i++)
+		s.cpu[i].hot = true;
+	scene_busy(&s, S);
+	assert_string_equal(cpus(&s.plan.protected_cpus), "9");
+	for (int i = 0; i < 20; i++)
+		s.cpu[i].hot = s.cpu[i].big;
+	scene_busy(&s, S);
+	assert_string_equal(cpus(&s.plan.protected_cpus), "9");
+	(void)x;
+}
+
 static void smt_cores_are_kept_whole(void **x)
 {
 	scene_hybrid(&s);
@@ -576,6 +597,7 @@ int main(void)
 		cmocka_unit_test(no_feeder_no_change),
 		cmocka_unit_test(ceiling),
 		cmocka_unit_test(gb10),
+		cmocka_unit_test(heat_moves_feeders),
 		cmocka_unit_test(smt_cores_are_kept_whole),
 		cmocka_unit_test(mixed_styles),
 		cmocka_unit_test(the_style_becomes_known),
