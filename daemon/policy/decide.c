@@ -253,6 +253,15 @@ static void plan_aside(const struct snapshot *snap, struct role_plan *r,
 	r->set_mask = true;
 }
 
+/* Where there are slow cores, tools leave the fast ones to the others. */
+static void plan_prefer(const struct topology *topo, struct role_plan *r,
+			const struct plan *plan)
+{
+	for (unsigned int i = 0; topo->asymmetric && i < topo->ncpu; i++)
+		if (!topo->cpu[i].big && !CPU_ISSET(topo->cpu[i].id, &plan->protected_cpus))
+			CPU_SET(topo->cpu[i].id, &r->prefer);
+}
+
 static void plan_roles(const struct snapshot *snap, struct plan *plan, bool crowded)
 {
 	plan->role[STARLING_ROLE_FEEDER].nice_delta = FEEDER_NICE;
@@ -260,6 +269,8 @@ static void plan_roles(const struct snapshot *snap, struct plan *plan, bool crow
 	plan->role[STARLING_ROLE_SERVICE].nice_delta = SERVICE_NICE;
 	plan_aside(snap, &plan->role[STARLING_ROLE_TOOL], plan, TOOL_WEIGHT);
 	plan_aside(snap, &plan->role[STARLING_ROLE_BACKGROUND], plan, BACKGROUND_WEIGHT);
+	plan_prefer(snap->topo, &plan->role[STARLING_ROLE_TOOL], plan);
+	plan_prefer(snap->topo, &plan->role[STARLING_ROLE_BACKGROUND], plan);
 	if (crowded)
 		plan->role[STARLING_ROLE_TOOL].idle_class = false;
 }
@@ -349,6 +360,7 @@ static uint64_t digest(const struct plan *plan)
 		const struct role_plan *r = &plan->role[i];
 
 		h = mix(h, &r->mask, sizeof(r->mask));
+		h = mix(h, &r->prefer, sizeof(r->prefer));
 		h = mix(h, &r->set_mask, sizeof(r->set_mask));
 		h = mix(h, &r->idle_class, sizeof(r->idle_class));
 		h = mix(h, &r->nice_delta, sizeof(r->nice_delta));
@@ -363,7 +375,7 @@ static bool role_equal(const struct role_plan *a, const struct role_plan *b)
 	return a->set_mask == b->set_mask && a->idle_class == b->idle_class &&
 		a->nice_delta == b->nice_delta && a->cpu_weight == b->cpu_weight &&
 		a->real_time == b->real_time &&
-		CPU_EQUAL(&a->mask, &b->mask);
+		CPU_EQUAL(&a->mask, &b->mask) && CPU_EQUAL(&a->prefer, &b->prefer);
 }
 
 bool plan_protects(const struct plan *plan, enum starling_role role)

@@ -163,6 +163,24 @@ static void gb10(void **x)
 	(void)x;
 }
 
+/* A preference is no mask: tools keep every core that is not protected. */
+static void tools_prefer_slow_cores(void **x)
+{
+	scene_gb10(&s);
+	scene_feeder(&s, 100, 100, STARLING_WAIT_SPIN);
+	scene_busy(&s, MS);
+	assert_string_equal(cpus(&tool()->prefer), "0-4,10-14");
+	assert_string_equal(cpus(&tool()->mask), "0-18");
+	assert_string_equal(cpus(&s.plan.role[STARLING_ROLE_BACKGROUND].prefer), "0-4,10-14");
+	assert_int_equal(CPU_COUNT(&s.plan.role[STARLING_ROLE_FEEDER].prefer), 0);
+	assert_int_equal(CPU_COUNT(&s.plan.role[STARLING_ROLE_ORCHESTRATOR].prefer), 0);
+	scene_init(&s, 16, 1);
+	scene_feeder(&s, 100, 100, STARLING_WAIT_SPIN);
+	scene_busy(&s, MS);
+	assert_int_equal(CPU_COUNT(&tool()->prefer), 0);
+	(void)x;
+}
+
 /* A hot core is left, also by one who was there; fast and hot beats slow. */
 static void heat_moves_feeders(void **x)
 {
@@ -597,6 +615,7 @@ int main(void)
 		cmocka_unit_test(no_feeder_no_change),
 		cmocka_unit_test(ceiling),
 		cmocka_unit_test(gb10),
+		cmocka_unit_test(tools_prefer_slow_cores),
 		cmocka_unit_test(heat_moves_feeders),
 		cmocka_unit_test(smt_cores_are_kept_whole),
 		cmocka_unit_test(mixed_styles),

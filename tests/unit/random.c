@@ -109,6 +109,10 @@ static void check_plan(void)
 	for (int r = 0; r < __STARLING_ROLE_MAX; r++) {
 		const struct role_plan *p = &s.plan.role[r];
 
+		CPU_AND(&both, &p->prefer, &s.plan.protected_cpus);
+		assert_int_equal(CPU_COUNT(&both), 0);
+		CPU_AND(&both, &p->prefer, &s.topo.all);
+		assert_true(CPU_EQUAL(&both, &p->prefer));
 		if (!p->set_mask)
 			continue;
 		assert_true(CPU_COUNT(&p->mask) > 0);
