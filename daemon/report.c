@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include "daemon/manage.h"
 #include "daemon/procfs.h"
+#include "daemon/report-plan.h"
 #include "daemon/roles.h"
 #include "daemon/self.h"
 
@@ -33,13 +34,6 @@ static json_t *seconds_if(bool known, double ns)
 static json_t *text_or_null(const char *text)
 {
 	return text && *text ? json_string(text) : json_null();
-}
-
-static json_t *cpus(const cpu_set_t *set)
-{
-	char buf[512];
-
-	return json_string(cpuset_format(set, buf, sizeof(buf)));
 }
 
 static json_t *agent_ref(uint64_t id)
@@ -87,34 +81,6 @@ static json_t *mode(const struct daemon *d)
 	put(o, "module", json_boolean(m->kmod));
 	put(o, "placer", text_or_null(d->placer ? d->placer_ops->name : NULL));
 	put(o, "missing", text_or_null(m->missing));
-	return o;
-}
-
-static json_t *role_plan(const struct role_plan *r)
-{
-	json_t *o = json_object();
-
-	put(o, "cpus", r->set_mask ? cpus(&r->mask) : json_null());
-	put(o, "idle_class", json_boolean(r->idle_class));
-	put(o, "real_time", json_boolean(r->real_time));
-	put(o, "nice_delta", json_integer(r->nice_delta));
-	put(o, "cpu_weight", r->cpu_weight ? json_integer(r->cpu_weight) : json_null());
-	return o;
-}
-
-static json_t *plan(const struct daemon *d)
-{
-	json_t *o = json_object(), *roles = json_object();
-
-	for (int r = STARLING_ROLE_FEEDER; r < __STARLING_ROLE_MAX; r++)
-		put(roles, role_name(r), role_plan(&d->plan.role[r]));
-	put(o, "seq", json_integer(d->plan.seq));
-	put(o, "why", json_string(d->plan.why));
-	put(o, "protected", cpus(&d->plan.protected_cpus));
-	put(o, "lent", cpus(&d->plan.reserved_cpus));
-	put(o, "feeders", json_integer(d->plan.feeders));
-	put(o, "feeders_active", json_integer(d->plan.feeders_active));
-	put(o, "roles", roles);
 	return o;
 }
 
@@ -231,7 +197,7 @@ json_t *report_status(struct daemon *d)
 	put(o, "version", json_integer(REPORT_VERSION));
 	put(o, "starling", json_string(STARLING_VERSION));
 	put(o, "mode", mode(d));
-	put(o, "plan", plan(d));
+	put(o, "plan", report_plan(&d->plan));
 	put(o, "agents", agents(d));
 	put(o, "feeders", feeders(d));
 	put(o, "daemon", own(d));

@@ -31,6 +31,10 @@ _starling() {
 	--role | -r)
 		COMPREPLY=($(compgen -W "feeder service orchestrator tool background" -- "$cur"))
 		return ;;
+	--sysroot | --load | -s | -l)
+		COMPREPLY=($(compgen -f -- "$cur"))
+		compopt -o filenames
+		return ;;
 	esac
 	case $cmd,$cur in
 	*,-*)

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "daemon/report-plan.h"
+
+#include "daemon/roles.h"
+
+static void put(json_t *o, const char *key, json_t *value)
+{
+	json_object_set_new(o, key, value);
+}
+
+json_t *report_cpus(const cpu_set_t *set)
+{
+	char buf[512];
+
+	return json_string(cpuset_format(set, buf, sizeof(buf)));
+}
+
+static json_t *role_plan(const struct role_plan *r)
+{
+	json_t *o = json_object();
+
+	put(o, "cpus", r->set_mask ? report_cpus(&r->mask) : json_null());
+	put(o, "prefer", CPU_COUNT(&r->prefer) ? report_cpus(&r->prefer) : json_null());
+	put(o, "idle_class", json_boolean(r->idle_class));
+	put(o, "real_time", json_boolean(r->real_time));
+	put(o, "nice_delta", json_integer(r->nice_delta));
+	put(o, "cpu_weight", r->cpu_weight ? json_integer(r->cpu_weight) : json_null());
+	return o;
+}
+
+json_t *report_plan(const struct plan *plan)
+{
+	json_t *o = json_object(), *roles = json_object();
+
+	for (int r = STARLING_ROLE_FEEDER; r < __STARLING_ROLE_MAX; r++)
+		put(roles, role_name(r), role_plan(&plan->role[r]));
+	put(o, "seq", json_integer(plan->seq));
+	put(o, "why", json_string(plan->why));
+	put(o, "protected", report_cpus(&plan->protected_cpus));
+	put(o, "lent", report_cpus(&plan->reserved_cpus));
+	put(o, "feeders", json_integer(plan->feeders));
+	put(o, "feeders_active", json_integer(plan->feeders_active));
+	put(o, "roles", roles);
+	return o;
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* report-plan.h - a plan as JSON: the same of the daemon and of a dry run. */
+#ifndef STARLING_REPORT_PLAN_H
+#define STARLING_REPORT_PLAN_H
+
+#include <jansson.h>
+#include "daemon/policy/policy.h"
+
+json_t *report_plan(const struct plan *plan);
+json_t *report_cpus(const cpu_set_t *set);	/* as text: "0-3,7" */
+
+#endif
