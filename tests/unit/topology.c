@@ -202,6 +202,12 @@ static void slow_cores_by_clock_and_list(void **x)
 	assert_int_equal(t.cpu[15].llc_kib, 2 * 1024);
 	assert_int_not_equal(t.cpu[13].llc, t.cpu[14].llc);
 	topology_free(&t);
+	/* without clocks the lists alone tell */
+	run("rm -r %s%s", root, "/sys/devices/system/cpu/cpu*/cpufreq");
+	assert_int_equal(topology_load(&t, root), 0);
+	assert_string_equal(cpus_of(&t, true), "0-5");
+	topology_free(&t);
+	spoilt();
 	t = load("x3d");
 	assert_false(t.asymmetric);
 	assert_true(t.cpu[0].capacity < t.cpu[8].capacity);
@@ -313,6 +319,26 @@ static void cores_are_chosen_in_order(void **x)
 	chosen("orin", (const char *[]){ "5", "4-5", NULL });
 	chosen("gh200", (const char *[]){ "71", "70-71", NULL });
 	chosen("plain", (const char *[]){ "3", NULL });
+	/* the same cache before more speed */
+	chosen("boost", (const char *[]){ "4", "4-5", "4-6", "4-7", "1,4-7", NULL });
+	(void)x;
+}
+
+/* Also when it is the fastest. */
+static void the_first_core_is_the_last_choice(void **x)
+{
+	struct topology t = load("plain");
+	cpu_set_t none, set;
+
+	t.cpu[1].capacity = t.cpu[2].capacity = t.cpu[3].capacity = 1000;
+	CPU_ZERO(&none);
+	protect_choose(&t, 1, &none, &set);
+	assert_false(CPU_ISSET(0, &set));
+	/* but before a slower kind */
+	t.cpu[1].big = t.cpu[2].big = t.cpu[3].big = false;
+	protect_choose(&t, 1, &none, &set);
+	assert_true(CPU_ISSET(0, &set));
+	topology_free(&t);
 	(void)x;
 }
 
@@ -384,6 +410,7 @@ int main(void)
 		cmocka_unit_test(the_node_of_the_gpu),
 		cmocka_unit_test(nodes_without_cpus),
 		cmocka_unit_test(cores_are_chosen_in_order),
+		cmocka_unit_test(the_first_core_is_the_last_choice),
 		cmocka_unit_test(no_dump),
 		cmocka_unit_test(an_up_to_date_machine),
 		cmocka_unit_test(this_machine),
