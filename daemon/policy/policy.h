@@ -115,7 +115,7 @@ bool policy_feeding(const struct snapshot *snap, const struct verdict *v,
 struct role_plan {
 	cpu_set_t mask;
 	bool set_mask;
-	cpu_set_t prefer;	/* take these first, the rest too; only sched_ext can */
+	cpu_set_t prefer;	/* take these first, the rest too: a scheduler's to use */
 	bool idle_class;	/* SCHED_IDLE / cpu.idle */
 	int nice_delta;		/* added to the task's own nice; 0: leave */
 	unsigned int cpu_weight;	/* cgroup cpu.weight; 0: leave */
