@@ -161,8 +161,8 @@ static int print_text(const struct dry_run *run, const json_t *report, bool word
 	}
 	err = table_print(columns, tasks, words);
 	if (!err && words && CPU_COUNT(&run->plan.role[STARLING_ROLE_TOOL].prefer))
-		puts("\nFIRST is an order that masks cannot give: placers leave it to the "
-		     "kernel.");
+		puts("\nFIRST is an order that masks cannot give: of the placers only "
+		     "sched_ext follows it.");
 	return err;
 }
 
