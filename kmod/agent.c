@@ -179,7 +179,6 @@ static struct starling_agent *agent_alloc(void)
 	spin_lock_init(&agent->lock);
 	mutex_init(&agent->tree);
 	INIT_LIST_HEAD(&agent->subs);
-	INIT_LIST_HEAD(&agent->members);
 	spin_lock_init(&agent->wait_lock);
 	INIT_LIST_HEAD(&agent->waits);
 	starling_events_init(&agent->events);
@@ -289,19 +288,23 @@ static long agent_set(struct file *file, void *arg)
 	return 0;
 }
 
-/* What @agent itself has done, with what its members did so far. */
+/*
+ * What @agent itself has done, with what its members did so far. Sums are read
+ * at once when all members have been looked at: who leaves meanwhile counts
+ * once, among the living or among those who left.
+ */
 static void stat_one(struct starling_agent *agent, bool live, struct starling_agent_record *rec)
 {
-	struct starling_member *m;
+	struct starling_agent_record known = {};
 
+	if (live)
+		starling_members_do(agent, starling_member_stat, &known);
 	spin_lock(&agent->lock);
 	*rec = agent->rec;
 	if (live)
-		list_for_each_entry(m, &agent->members, link) {
-			starling_member_sample(m);
-			starling_member_add_to(m, rec);
-		}
+		starling_record_add(&known, &agent->living);
 	spin_unlock(&agent->lock);
+	starling_record_add(rec, &known);
 }
 
 /* A reference to the first of @parent's sub-agents after @prev, or NULL. */

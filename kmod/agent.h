@@ -12,6 +12,7 @@
 #include <uapi/linux/starling.h>
 
 #include "event.h"
+#include "roll.h"
 
 struct file;
 struct pid_namespace;
@@ -46,20 +47,21 @@ struct starling_user {
  * @sibling:	in the @subs of @parent, under its lock
  * @lock:	guards all below and the fields of the members; taken in
  *		process context only; inside it only those of @events and of
- *		@waits; of two the one nearer to the root first
+ *		@waits; of two the one nearer to the root first. Never held for
+ *		longer than a batch of members takes: see starling_members_do()
  * @subs:	sub-agents, oldest first
  * @closed:	a sub-agent whose file was closed: its members are becoming its
  *		parent's, and it gets no new ones
- * @members:	by @serial, lowest first
- * @serial:	of the last member
+ * @members:	in the order in which they came
  * @generation:	members that came or left, ever
  * @rec:	name, weight, counts, and sums of members that left
+ * @living:	only sums: of @members, as of the last look at each of them
  * @pages:	what readers map; NULL until someone maps it, then until the end
  * @maps:	mappings there are
  * @sampling:	@sample is queued or runs, and holds a reference
  * @wait_lock:	of @waits; innermost
  * @waits:	commands that wait; see wait.h
- * @leases:	requests and leases, the last one first; under starling_lease_lock
+ * @leases:	requests and leases, as they came; under starling_lease_lock
  * @shares:	what it has had of each GPU; NULL: nothing; likewise
  * @spare:	a spent request, so that the next needs no memory; likewise
  * @events:	with a lock of their own
@@ -79,10 +81,10 @@ struct starling_agent {
 	spinlock_t lock;	/* all below */
 	struct list_head subs;
 	bool closed;
-	struct list_head members;
-	u64 serial;
+	struct starling_roll members;
 	u64 generation;
 	struct starling_agent_record rec;
+	struct starling_agent_record living;
 	struct starling_pages *pages;
 	u32 maps;
 	bool sampling;
@@ -91,7 +93,7 @@ struct starling_agent {
 	spinlock_t wait_lock;
 	struct list_head waits;
 
-	struct hlist_head leases;
+	struct starling_roll leases;
 	struct starling_share *shares[STARLING_GPUS_MAX];
 	struct starling_request *spare;
 	struct starling_events events;

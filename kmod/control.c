@@ -19,9 +19,6 @@
 #include "telemetry.h"
 #include "trace.h"
 
-/* Records copied with the lock held before they go to user memory. */
-#define BATCH		256
-
 /* Sizes of the first version: records may grow, not shrink. */
 #define TASK_RECORD_MIN		248
 #define AGENT_RECORD_MIN	296
@@ -74,16 +71,10 @@ bool starling_control_sees_all(const struct file *file)
 	return may_see_all(file);
 }
 
-static void unpublish(struct starling_agent *agent)
+static void unpublish(struct starling_member *m, void *unused)
 {
-	struct starling_member *m;
-
-	spin_lock(&agent->lock);
-	list_for_each_entry(m, &agent->members, link) {
-		starling_member_unpublish(m);
-		starling_slot_write(m);
-	}
-	spin_unlock(&agent->lock);
+	starling_member_unpublish(m);
+	starling_slot_write(m);
 }
 
 void starling_control_release(struct file *file)
@@ -96,10 +87,9 @@ void starling_control_release(struct file *file)
 	/* Before it is looked which agents there are. */
 	smp_store_mb(vouched, false);
 	while ((agent = starling_agent_next(id))) {
-		unpublish(agent);
+		starling_members_do(agent, unpublish, NULL);
 		id = agent->id + 1;
 		starling_agent_put(agent);
-		cond_resched();
 	}
 	starling_lease_policy_end();
 	/* A move that copied it before is over before somebody else vouches. */
@@ -177,25 +167,32 @@ static int list_check(const struct starling_list *list, u32 min)
 	return 0;
 }
 
-/* Up to @room records of members after serial *@after, which moves on. */
-static u32 agent_records(struct starling_agent *agent, u64 *after,
-			 struct starling_task_record *rec, u32 room)
+/* Records of one batch. */
+struct batch {
+	struct starling_task_record *rec;
+	u32 n;
+};
+
+static void batch_add(struct starling_link *link, void *arg)
 {
-	struct pid_namespace *ns = task_active_pid_ns(current);
-	struct starling_member *m;
-	u32 n = 0;
+	struct batch *b = arg;
+
+	b->n += starling_member_record(starling_member_at(link), task_active_pid_ns(current),
+				       &b->rec[b->n]);
+}
+
+/* Records of up to @max members after *@after, which moves on. False: the last ones. */
+static bool agent_records(struct starling_agent *agent, u64 *after,
+			  struct starling_task_record *rec, u32 max, u32 *n)
+{
+	struct batch b = { .rec = rec };
+	bool more;
 
 	spin_lock(&agent->lock);
-	list_for_each_entry(m, &agent->members, link) {
-		if (m->serial <= *after)
-			continue;
-		if (n == room)
-			break;
-		*after = m->serial;
-		n += starling_member_record(m, ns, &rec[n]);
-	}
+	more = starling_roll_batch(&agent->members, after, max, batch_add, &b);
 	spin_unlock(&agent->lock);
-	return n;
+	*n = b.n;
+	return more;
 }
 
 static int records_out(const struct starling_list *list, u32 at,
@@ -210,20 +207,19 @@ static int records_out(const struct starling_list *list, u32 at,
 	return err;
 }
 
-/* All of an agent's members, as far as there is room. cursor[1]: serial. */
+/* All of an agent's members, as far as there is room. cursor[1]: place. */
 static int list_agent(struct starling_agent *agent, struct starling_list *list, u32 room,
 		      struct starling_task_record *buf)
 {
-	u32 n, want;
+	u32 n;
+	bool more = true;
 	int err = 0;
 
-	while (list->count < room && !err) {
-		want = min_t(u32, room - list->count, BATCH);
-		n = agent_records(agent, &list->cursor[1], buf, want);
+	while (more && list->count < room && !err) {
+		more = agent_records(agent, &list->cursor[1], buf,
+				     min_t(u32, room - list->count, STARLING_BATCH), &n);
 		err = records_out(list, list->count, buf, n);
 		list->count += n;
-		if (n < want)
-			break;
 		if (fatal_signal_pending(current))
 			err = -EINTR;
 		cond_resched();
@@ -263,7 +259,7 @@ static long list_tasks(struct starling_list *list, struct starling_agent *only)
 
 	if (err)
 		return err;
-	buf = kvmalloc_array(BATCH, sizeof(*buf), GFP_KERNEL);
+	buf = kvmalloc_array(STARLING_BATCH, sizeof(*buf), GFP_KERNEL);
 	if (!buf)
 		return -ENOMEM;
 	list->count = 0;

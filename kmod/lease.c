@@ -31,7 +31,7 @@ static DEFINE_HASHTABLE(leases, 10);	/* by id, held or parked */
 static LIST_HEAD(waiters);
 unsigned int starling_nleases;
 static u64 last_id;
-static u64 last_serial;
+static u64 last_arrival;
 
 static void gpu_next(struct starling_gpu *gpu, struct starling_turn *turn);
 
@@ -122,7 +122,7 @@ static bool request_queue(struct starling_request *r, struct starling_turn *turn
 	bool queued = false;
 	u32 i;
 
-	r->arrival = ++last_serial;
+	r->arrival = ++last_arrival;
 	r->waiting_since = turn->now;
 	for (i = 0; i < starling_ngpus; i++)
 		if (waits_for(r, &starling_gpus[i]))
@@ -174,7 +174,7 @@ void starling_request_end(struct starling_request *r, enum starling_lease_end ho
 		hash_del(&r->id_link);
 		turn_gpu(turn, r->gpu);
 	}
-	hlist_del(&r->agent_link);
+	starling_roll_del(&r->agent->leases, &r->agent_link);
 	hash_del(&r->tgid_link);
 	WRITE_ONCE(starling_nleases, starling_nleases - 1);
 	r->agent->user->leases--;
@@ -574,8 +574,7 @@ static void request_init(struct starling_request *r, const struct starling_lease
 /* Makes @r one of its agent's and its process's. */
 static void request_link(struct starling_request *r)
 {
-	r->serial = ++last_serial;
-	hlist_add_head(&r->agent_link, &r->agent->leases);
+	starling_roll_add(&r->agent->leases, &r->agent_link);
 	WRITE_ONCE(starling_nleases, starling_nleases + 1);
 	r->agent->user->leases++;
 	starling_holder_attach(r);
@@ -752,22 +751,32 @@ void starling_lease_unpark_undo(struct file *file, void *arg)
 	lease_do(file->private_data, u->lease, lease_park);
 }
 
-/* The last descriptor goes, and with it whoever could still come here. */
-void starling_lease_close(struct starling_agent *agent)
+/* Ends a batch. False: that was the last one. */
+static bool leases_close(struct starling_agent *agent)
 {
-	struct starling_request *r;
+	struct starling_link *first;
 	struct starling_turn turn;
-	struct hlist_node *next;
-	u32 i;
+	int n = STARLING_BATCH;
 
 	starling_turn_begin(&turn);
-	hlist_for_each_entry_safe(r, next, &agent->leases, agent_link)
-		starling_request_end(r, STARLING_END_CLOSE, -ECANCELED, &turn);
-	for (i = 0; i < STARLING_GPUS_MAX; i++) {
-		kfree(agent->shares[i]);
-		agent->shares[i] = NULL;
-	}
-	kfree(agent->spare);
-	agent->spare = NULL;
+	while ((first = starling_roll_first(&agent->leases)) && n--)
+		starling_request_end(starling_request_at(first), STARLING_END_CLOSE,
+				     -ECANCELED, &turn);
 	starling_turn_end(&turn);
+	return first;
+}
+
+/*
+ * The last descriptor goes, and with it whoever could still come here: nobody
+ * waits, as a wait holds the file.
+ */
+void starling_lease_close(struct starling_agent *agent)
+{
+	u32 i;
+
+	while (leases_close(agent))
+		cond_resched();
+	for (i = 0; i < STARLING_GPUS_MAX; i++)
+		kfree(agent->shares[i]);
+	kfree(agent->spare);
 }

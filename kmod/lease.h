@@ -9,6 +9,7 @@
 #include <uapi/linux/starling.h>
 
 #include "gpu.h"
+#include "roll.h"
 
 struct starling_agent;
 struct pid;
@@ -34,7 +35,7 @@ struct starling_ticket {
  * struct starling_request - a request, from its grant on a lease; under
  *	starling_lease_lock
  * @id:		of the lease; 0: not granted yet
- * @serial:	place in the agent's list, and age of the object
+ * @agent_link: in the agent's @leases
  * @arrival:	place among those who wait, new for each wait
  * @agent:	not counted: it ends its requests before it goes
  * @tgid:	process that asked for it; not counted, as it ends with that
@@ -55,10 +56,9 @@ struct starling_ticket {
  */
 struct starling_request {
 	u64 id;
-	u64 serial;
 	u64 arrival;
 	struct starling_agent *agent;
-	struct hlist_node agent_link;
+	struct starling_link agent_link;
 	struct pid *tgid;
 	struct hlist_node tgid_link;
 	struct hlist_node id_link;
@@ -84,6 +84,11 @@ struct starling_request {
 	u32 ntickets;
 	struct starling_ticket tickets[];
 };
+
+static inline struct starling_request *starling_request_at(struct starling_link *link)
+{
+	return container_of(link, struct starling_request, agent_link);
+}
 
 /* Whoever calls this has seen to it that its share is here. */
 static inline void starling_hold_start(struct starling_request *r, u64 now)

@@ -10,8 +10,6 @@
 #include "control.h"
 #include "lease.h"
 
-/* Records copied with the lock held before they go to user memory. */
-#define BATCH		64
 #define RECORD_MIN	88
 
 static_assert(sizeof(struct starling_lease_record) >= RECORD_MIN);
@@ -56,34 +54,34 @@ static void record_fill(const struct starling_request *r, struct starling_lease_
 	};
 }
 
-/* Up to @room records after serial *@after, which moves on. */
+/* Records of one batch. */
+struct batch {
+	struct starling_lease_record *rec;
+	u32 n;
+	u64 now;
+};
+
+static void batch_add(struct starling_link *link, void *arg)
+{
+	struct batch *b = arg;
+
+	record_fill(starling_request_at(link), &b->rec[b->n++], b->now);
+}
+
+/* Up to @room records after *@after, which moves on. */
 static u32 agent_records(struct starling_agent *agent, u64 *after,
 			 struct starling_lease_record *rec, u32 room)
 {
-	struct starling_request *r;
-	u64 now, last = *after;
-	u32 i, n, later = 0;
+	struct batch b = { .rec = rec };
+	u32 i;
 
 	spin_lock(&starling_lease_lock);
-	now = ktime_get_ns();
+	b.now = ktime_get_ns();
 	for (i = 0; i < starling_ngpus; i++)
-		starling_queue_age(&starling_gpus[i], now);
-	hlist_for_each_entry(r, &agent->leases, agent_link) {
-		if (r->serial <= last)
-			break;
-		later++;
-	}
-	n = min(later, room);
-	hlist_for_each_entry(r, &agent->leases, agent_link) {
-		if (!later--)
-			break;
-		if (later < n)
-			record_fill(r, &rec[later], now);
-		if (later + 1 == n)
-			*after = r->serial;
-	}
+		starling_queue_age(&starling_gpus[i], b.now);
+	starling_roll_batch(&agent->leases, after, room, batch_add, &b);
 	spin_unlock(&starling_lease_lock);
-	return n;
+	return b.n;
 }
 
 static int records_out(struct starling_list *list, const struct starling_lease_record *rec, u32 n)
@@ -97,7 +95,7 @@ static int records_out(struct starling_list *list, const struct starling_lease_r
 	return err;
 }
 
-/* All of an agent's, as far as there is room. cursor[1]: serial. */
+/* All of an agent's, as far as there is room. cursor[1]: place. */
 static int list_agent(struct starling_agent *agent, struct starling_list *list, u32 room,
 		      struct starling_lease_record *buf)
 {
@@ -105,7 +103,7 @@ static int list_agent(struct starling_agent *agent, struct starling_list *list, 
 	int err = 0;
 
 	while (list->count < room && !err) {
-		want = min_t(u32, room - list->count, BATCH);
+		want = min_t(u32, room - list->count, STARLING_BATCH);
 		n = agent_records(agent, &list->cursor[1], buf, want);
 		err = records_out(list, buf, n);
 		if (n < want)
@@ -147,7 +145,7 @@ static long list_leases(struct starling_list *list, struct starling_agent *only)
 	if (!starling_is_zero(list->__reserved) ||
 	    list->record_size < RECORD_MIN || list->record_size > STARLING_SIZE_MAX)
 		return -EINVAL;
-	buf = kvmalloc_array(BATCH, sizeof(*buf), GFP_KERNEL);
+	buf = kvmalloc_array(STARLING_BATCH, sizeof(*buf), GFP_KERNEL);
 	if (!buf)
 		return -ENOMEM;
 	list->count = 0;

@@ -76,7 +76,7 @@ static void read_counters(const struct task_struct *task, struct starling_task_r
 }
 
 /* The identity too: exec of a thread gives it its leader's id and start. */
-void starling_member_sample(struct starling_member *m)
+void starling_member_read(struct starling_member *m)
 {
 	struct starling_task_record *rec = &m->rec;
 	struct pid_namespace *ns = m->agent->pid_ns;
@@ -86,6 +86,49 @@ void starling_member_sample(struct starling_member *m)
 	rec->tgid = task_tgid_nr_ns(m->task, ns);
 	rec->start_ns = m->task->start_time;
 	strscpy_pad(rec->comm, m->task->comm, sizeof(rec->comm));
+}
+
+static void living_add(struct starling_member *m, s64 times)
+{
+	struct starling_agent_record *living = &m->agent->living;
+	int i;
+
+	for (i = 0; i < STARLING_NSUMS; i++)
+		*agent_value(living, i) += times * (*task_value(&m->rec, i) - m->base[i]);
+}
+
+/*
+ * From when it is linked until it is not, a member counts in the sums of its
+ * agent's living: whoever changes its values takes the old ones out before.
+ */
+void starling_member_count(struct starling_member *m)
+{
+	living_add(m, 1);
+}
+
+void starling_member_discount(struct starling_member *m)
+{
+	living_add(m, -1);
+}
+
+/* Of a member that counts. */
+void starling_member_sample(struct starling_member *m)
+{
+	starling_member_discount(m);
+	starling_member_read(m);
+	starling_member_count(m);
+}
+
+/* The same for AGENT_STAT, which is to be told what is known of anyone. */
+void starling_member_stat(struct starling_member *m, void *arg)
+{
+	struct starling_agent_record *known = arg;
+
+	starling_member_sample(m);
+	known->valid |= m->rec.valid;
+	known->estimated |= m->rec.estimated;
+	known->stale |= m->rec.stale;
+	known->source |= m->rec.source;
 }
 
 /* A copy with the ids of @ns; false when the task cannot be seen there. */
@@ -121,11 +164,13 @@ void starling_member_publish(struct starling_member *m, const struct starling_ta
 	struct starling_task_record *rec = &m->rec;
 	int i;
 
+	starling_member_discount(m);
 	for (i = STARLING_SUM_GPU; i < STARLING_NSUMS; i++)
 		if (pub->valid & sums[i].valid)
 			*task_value(rec, i) = i < STARLING_SUM_GAUGE ?
 				max(*task_value(rec, i), *task_value(pub, i)) :
 				*task_value(pub, i);
+	starling_member_count(m);
 	rec->gpu_last_ns = max(rec->gpu_last_ns, pub->gpu_last_ns);
 	rec->wait_style = pub->wait_style;
 	set_known(rec, pub->valid & STARLING_VALID_GPU, pub);
@@ -200,14 +245,13 @@ void starling_record_clear(struct starling_agent_record *rec)
 /* Who has left uses no memory any more. */
 void starling_member_add_to(struct starling_member *m, struct starling_agent_record *sum)
 {
-	int i, n = m->left ? STARLING_SUM_GAUGE : STARLING_NSUMS;
-	u32 counted = m->left ? ~BIT(STARLING_VAL_GPU_MEMORY) : ~0;
-	u64 sources = m->left ? ~STARLING_SOURCE(STARLING_VAL_GPU_MEMORY, 15) : ~0ULL;
+	const u32 counters = ~(u32)BIT(STARLING_VAL_GPU_MEMORY);
+	int i;
 
-	for (i = 0; i < n; i++)
+	for (i = 0; i < STARLING_SUM_GAUGE; i++)
 		*agent_value(sum, i) += *task_value(&m->rec, i) - m->base[i];
-	sum->valid |= m->rec.valid & counted;
-	sum->estimated |= m->rec.estimated & counted;
-	sum->stale |= m->rec.stale & counted;
-	sum->source |= m->rec.source & sources;
+	sum->valid |= m->rec.valid & counters;
+	sum->estimated |= m->rec.estimated & counters;
+	sum->stale |= m->rec.stale & counters;
+	sum->source |= m->rec.source & ~STARLING_SOURCE(STARLING_VAL_GPU_MEMORY, 15);
 }

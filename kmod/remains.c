@@ -43,7 +43,7 @@ bool starling_remains_add(struct starling_member *m)
 	if (room) {
 		waiting++;
 		get_task_struct(m->task);
-		list_add_tail(&m->link, &fresh);
+		list_add_tail(&m->remains, &fresh);
 		queue_delayed_work(starling_wq, &work, msecs_to_jiffies(PERIOD_MS));
 	}
 	spin_unlock(&lock);
@@ -55,7 +55,7 @@ static void remains_settle(struct starling_member *m)
 	struct starling_agent *agent = starling_agent_lock(m->agent);
 
 	starling_member_rebase(m);
-	starling_member_sample(m);
+	starling_member_read(m);
 	starling_member_add_to(m, &agent->rec);
 	starling_pages_update(agent);
 	spin_unlock(&agent->lock);
@@ -77,16 +77,16 @@ static void remains_work(struct work_struct *unused)
 	spin_lock(&lock);
 	list_splice_init(&ripe, &due);
 	list_splice_init(&fresh, &ripe);
-	list_for_each_entry_safe(m, next, &due, link) {
+	list_for_each_entry_safe(m, next, &due, remains) {
 		if (remains_runs(m))
-			list_move_tail(&m->link, &ripe);
+			list_move_tail(&m->remains, &ripe);
 		else
 			waiting--;
 	}
 	if (!list_empty(&ripe))
 		queue_delayed_work(starling_wq, &work, msecs_to_jiffies(PERIOD_MS));
 	spin_unlock(&lock);
-	list_for_each_entry_safe(m, next, &due, link) {
+	list_for_each_entry_safe(m, next, &due, remains) {
 		remains_settle(m);
 		cond_resched();
 	}

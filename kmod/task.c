@@ -19,6 +19,11 @@
  * that is made then enters a list under a lock that says whether the agent
  * still takes members; if not it enters that of the heir.
  *
+ * An agent may have any number of members, and each fork and exit among them
+ * needs agent->lock: whoever goes through all of them takes a batch at a time
+ * and drops the lock in between. What it finds is not of one moment then. Sums
+ * are nevertheless: they are kept as values change, not added up on the way.
+ *
  * Lock order: rcu_read_lock, agent->lock, of two the one nearer to the root
  * first, that of its events; the table's locks are taken with neither a wait
  * nor an agent->lock inside.
@@ -132,13 +137,13 @@ static void member_link(struct starling_member *m)
 	struct starling_agent *agent = starling_agent_lock(m->agent);
 
 	member_set_agent(m, agent);
-	m->serial = ++agent->serial;
 	m->rec.agent_id = agent->id;
-	starling_member_sample(m);
+	starling_member_read(m);
 	starling_member_rebase(m);
+	starling_roll_add(&agent->members, &m->link);
+	starling_member_count(m);
 	if (starling_control_silent())
 		starling_member_unpublish(m);
-	list_add_tail(&m->link, &agent->members);
 	agent->rec.tasks++;
 	starling_slot_take(m);
 	spin_unlock(&agent->lock);
@@ -149,7 +154,8 @@ static void member_unlink(struct starling_member *m)
 {
 	struct starling_agent *agent = member_lock(m);
 
-	list_del(&m->link);
+	starling_roll_del(&agent->members, &m->link);
+	starling_member_discount(m);
 	agent->rec.tasks--;
 	starling_slot_drop(m);
 	spin_unlock(&agent->lock);
@@ -182,12 +188,13 @@ static void member_left(struct starling_member *m, enum starling_leave how, cons
 	struct starling_agent *agent = member_lock(m);
 
 	m->left = true;
+	starling_roll_del(&agent->members, &m->link);
+	starling_member_discount(m);
 	if (end)
 		starling_member_set(m, end);
 	else
-		starling_member_sample(m);
+		starling_member_read(m);
 	starling_member_add_to(m, &agent->rec);
-	list_del(&m->link);
 	agent->generation++;
 	agent->rec.tasks--;
 	if (how == STARLING_LEFT_EXIT)
@@ -402,11 +409,13 @@ static void member_relink(struct starling_member *m, struct starling_agent *from
 			  struct starling_agent *to)
 {
 	starling_slot_drop(m);
+	starling_roll_del(&from->members, &m->link);
+	starling_member_discount(m);
 	member_set_agent(m, to);
-	list_move_tail(&m->link, &to->members);
-	m->serial = ++to->serial;
+	starling_roll_add(&to->members, &m->link);
 	m->rec.agent_id = to->id;
-	starling_member_sample(m);
+	starling_member_read(m);
+	starling_member_count(m);
 	if (starling_control_silent())
 		starling_member_unpublish(m);
 	from->rec.tasks--;
@@ -420,14 +429,17 @@ static void member_relink(struct starling_member *m, struct starling_agent *from
 /* Moves one member. False: there is none. */
 static bool member_move(struct starling_agent *from, struct starling_agent *to)
 {
-	struct starling_member *m;
+	struct starling_link *first;
+	struct starling_member *m = NULL;
 
 	rcu_read_lock();
 	spin_lock(&to->lock);
 	spin_lock_nested(&from->lock, SINGLE_DEPTH_NESTING);
-	m = list_first_entry_or_null(&from->members, struct starling_member, link);
-	if (m)
+	first = starling_roll_first(&from->members);
+	if (first) {
+		m = starling_member_at(first);
 		member_relink(m, from, to);
+	}
 	spin_unlock(&from->lock);
 	spin_unlock(&to->lock);
 	if (m) {
@@ -438,6 +450,39 @@ static bool member_move(struct starling_agent *from, struct starling_agent *to)
 	}
 	rcu_read_unlock();
 	return m;
+}
+
+/* What is done with each of an agent's members. */
+struct each {
+	void (*fn)(struct starling_member *m, void *arg);
+	void *arg;
+};
+
+static void each_do(struct starling_link *link, void *arg)
+{
+	const struct each *each = arg;
+
+	each->fn(starling_member_at(link), each->arg);
+}
+
+/*
+ * Calls @fn for all members that there are when it begins and that stay, with
+ * the agent locked, but not for longer than a batch takes: between two of them
+ * members come and go, and @fn must not mind.
+ */
+void starling_members_do(struct starling_agent *agent,
+			 void (*fn)(struct starling_member *m, void *arg), void *arg)
+{
+	struct each each = { fn, arg };
+	u64 at = 0, last = READ_ONCE(agent->members.last);
+	bool more;
+
+	do {
+		spin_lock(&agent->lock);
+		more = starling_roll_batch(&agent->members, &at, STARLING_BATCH, each_do, &each);
+		spin_unlock(&agent->lock);
+		cond_resched();
+	} while (more && at < last);
 }
 
 /*

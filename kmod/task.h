@@ -8,6 +8,8 @@
 #include <linux/sched.h>
 #include <uapi/linux/starling.h>
 
+#include "roll.h"
+
 struct file;
 struct pid_namespace;
 struct starling_agent;
@@ -40,9 +42,8 @@ struct starling_agent;
  * @agent:	counted; changes only while it is linked there, under the locks
  *		of both, when that agent dissolves: look again after locking. A
  *		task that moves by JOIN gets a new member
- * @link:	in the agent's @members; under its lock like all below. After
- *		exit: among the remains
- * @serial:	position in that list
+ * @link:	in the agent's @members; under its lock like all below
+ * @remains:	after exit: among those
  * @slot:	in the agent's pages; negative: STARLING_SLOT_x
  * @root:	brought in by AGENT_JOIN, or a thread of such a process
  * @left:	no longer in the list
@@ -56,8 +57,8 @@ struct starling_member {
 	struct starling_agent *agent;
 	struct rcu_head rcu;
 
-	struct list_head link;
-	u64 serial;
+	struct starling_link link;
+	struct list_head remains;
 	int slot;
 	bool root;
 	bool left;
@@ -84,6 +85,8 @@ int starling_member_join(struct starling_agent *agent, struct task_struct *task)
 int starling_member_leave(struct starling_agent *agent, struct task_struct *task);
 void starling_member_exit(struct task_struct *task);
 void starling_member_exec(struct task_struct *task);
+void starling_members_do(struct starling_agent *agent,
+			 void (*fn)(struct starling_member *m, void *arg), void *arg);
 void starling_members_move(struct starling_agent *from, struct starling_agent *to);
 bool starling_member_role(struct starling_member *m, u16 role, u16 source);
 void starling_member_place(struct starling_member *m, u16 placement);
@@ -93,7 +96,16 @@ static inline u64 starling_task_run_ns(const struct task_struct *task)
 	return READ_ONCE(task->se.sum_exec_runtime);
 }
 
+static inline struct starling_member *starling_member_at(struct starling_link *link)
+{
+	return container_of(link, struct starling_member, link);
+}
+
+void starling_member_read(struct starling_member *m);
 void starling_member_sample(struct starling_member *m);
+void starling_member_count(struct starling_member *m);
+void starling_member_discount(struct starling_member *m);
+void starling_member_stat(struct starling_member *m, void *arg);
 void starling_member_publish(struct starling_member *m, const struct starling_task_record *pub);
 void starling_member_unpublish(struct starling_member *m);
 void starling_member_rebase(struct starling_member *m);

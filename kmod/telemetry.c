@@ -114,12 +114,15 @@ static bool slot_try(struct starling_member *m)
 	return true;
 }
 
-/* A task that the creator's PID namespace does not know gets no slot and waits for none. */
+/*
+ * Nothing to do for one that has a slot or waits for one. A task that the
+ * creator's PID namespace does not know gets none and waits for none.
+ */
 void starling_slot_take(struct starling_member *m)
 {
 	struct starling_pages *pages = m->agent->pages;
 
-	if (!pages || !m->rec.tid || slot_try(m))
+	if (!pages || !m->rec.tid || m->slot != STARLING_SLOT_NONE || slot_try(m))
 		return;
 	m->slot = STARLING_SLOT_WAITS;
 	WRITE_ONCE(pages->head->overflow, pages->head->overflow + 1);
@@ -162,18 +165,29 @@ void starling_pages_update(struct starling_agent *agent)
 	write_end(&head->agent_seq);
 }
 
-/* Members that came while all slots were taken. */
-static void slots_refill(struct starling_agent *agent)
+static void slot_take_first(struct starling_member *m, void *unused)
 {
-	struct starling_page *head = agent->pages->head;
-	struct starling_member *m;
+	starling_slot_take(m);
+}
 
-	list_for_each_entry(m, &agent->members, link) {
-		if (!head->overflow || agent->pages->ntaken == nslots(agent->pages))
-			break;
-		if (m->slot == STARLING_SLOT_WAITS && slot_try(m))
-			WRITE_ONCE(head->overflow, head->overflow - 1);
-	}
+/* For a member that came while all slots were taken. */
+static void slot_take_again(struct starling_member *m, void *arg)
+{
+	struct starling_page *head = arg;
+
+	if (m->slot == STARLING_SLOT_WAITS && slot_try(m))
+		WRITE_ONCE(head->overflow, head->overflow - 1);
+}
+
+static bool slots_refillable(struct starling_agent *agent)
+{
+	struct starling_pages *pages = agent->pages;
+	bool ret;
+
+	spin_lock(&agent->lock);
+	ret = pages->head->overflow && pages->ntaken < nslots(pages);
+	spin_unlock(&agent->lock);
+	return ret;
 }
 
 static bool chunk_wanted(const struct starling_pages *pages)
@@ -250,8 +264,9 @@ static void pages_sample(struct starling_agent *agent)
 		cond_resched();
 	} while (i < nslots(pages));
 	pages_grow(agent);
+	if (slots_refillable(agent))
+		starling_members_do(agent, slot_take_again, pages->head);
 	spin_lock(&agent->lock);
-	slots_refill(agent);
 	starling_pages_update(agent);
 	WRITE_ONCE(pages->head->sampled_ns, ktime_get_ns());
 	spin_unlock(&agent->lock);
@@ -314,11 +329,13 @@ static struct starling_pages *pages_alloc(void)
 	return pages;
 }
 
-/* Two mappers may race to be the first. */
+/*
+ * Two mappers may race to be the first: the other one may look before all
+ * members have their slots, as it may when they come later.
+ */
 static int pages_provide(struct starling_agent *agent)
 {
 	struct starling_pages *pages;
-	struct starling_member *m;
 
 	if (READ_ONCE(agent->pages))
 		return 0;
@@ -329,15 +346,14 @@ static int pages_provide(struct starling_agent *agent)
 	if (!agent->pages) {
 		WRITE_ONCE(agent->pages, pages);
 		pages = NULL;
-		list_for_each_entry(m, &agent->members, link)
-			starling_slot_take(m);
-		starling_pages_update(agent);
 	}
 	spin_unlock(&agent->lock);
-	if (pages)
+	if (pages) {
 		starling_pages_free(pages);
-	else
-		pages_sample(agent);
+		return 0;
+	}
+	starling_members_do(agent, slot_take_first, NULL);
+	pages_sample(agent);
 	return 0;
 }
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Many agents and tasks: what a command costs does not depend on how many
- * there are. As many tasks as fit into memory are made, 100,000 at most, and
+ * there are, and one that goes through all of an agent's lets others come in
+ * between. As many tasks as fit into memory are made, 100,000 at most, and
  * their number is told.
  */
 #define GROUP "scale"
 #include <sched.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -22,6 +24,10 @@
 /* Memory that is left alone, in KiB. */
 #define SPARE_KB	(160 * 1024)
 #define STACK		1024
+/* Of the agent that is gone through: no batch is as large. */
+#define CROWD		20000
+#define SHOTS		50
+#define FIRST_SLOTS_MAX	1024
 
 static int fds[AGENTS];
 static int root = -1;
@@ -124,8 +130,8 @@ static int thread(void *arg)
 	return 0;
 }
 
-/* Threads of this process with next to no stack and nothing else of their own. */
-static void make_tasks(void)
+/* Threads of this process with next to no stack and nothing else of their own, @max at most. */
+static void make_tasks(int max)
 {
 	int flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
 		    CLONE_SYSVSEM;
@@ -135,7 +141,7 @@ static void make_tasks(void)
 	CHECK(stacks != MAP_FAILED);
 	tids = calloc(TASKS_MAX, sizeof(*tids));
 	CHECK(tids);
-	for (ntasks = 0; ntasks < TASKS_MAX; ntasks++) {
+	for (ntasks = 0; ntasks < max; ntasks++) {
 		if (ntasks % 1024 == 0 && available_kb() < SPARE_KB)
 			break;
 		tids[ntasks] = clone(thread, stacks + (size_t)(ntasks + 1) * STACK, flags, NULL);
@@ -210,7 +216,7 @@ static void agents_and_tasks(void)
 	warm_up();
 	flat("create", AGENTS, do_create);
 	flat("agent stat", AGENTS, do_agent_stat);
-	make_tasks();
+	make_tasks(TASKS_MAX);
 	flat("join", ntasks, do_join);
 	flat("task stat", ntasks, do_task_stat);
 	flat("set role", ntasks, do_set_role);
@@ -286,6 +292,18 @@ static void stat_one(int i)
 	EQ(stat_task(one, tids[i], &rec), 0);
 }
 
+/* Goes on where the last one ended. */
+static void list_one(int i)
+{
+	static struct starling_task_record rec;
+	static uint64_t cursor[2];
+	uint32_t n = 1;
+
+	EQ(list(one, STARLING_IOC_TASKS, &rec, sizeof(rec), &n, cursor), 0);
+	EQ(n, 1);
+	EQ((int)rec.tid, tids[i]);
+}
+
 static void leave_one(int i)
 {
 	EQ(leave(one, tids[i], STARLING_TASK_THREAD), 0);
@@ -295,9 +313,10 @@ static void one_body(void)
 {
 	warm_up();
 	one = agent("all");
-	make_tasks();
+	make_tasks(TASKS_MAX);
 	flat("join", ntasks, join_one);
 	flat("task stat", ntasks, stat_one);
+	flat("list", ntasks, list_one);
 	flat("leave", ntasks, leave_one);
 	EQ(tasks_of(one), 0);
 }
@@ -305,4 +324,264 @@ static void one_body(void)
 TEST_TIMED(many_tasks_of_one, 240)
 {
 	scale(one_body);
+}
+
+/* What the child does that goes through all tasks of @one, and what it found. */
+enum { READY, GO, IN, OUT };
+static struct shared {
+	int state;
+	uint32_t valid;
+} *shared;
+
+static int state_now(void)
+{
+	return __atomic_load_n(&shared->state, __ATOMIC_SEQ_CST);
+}
+
+static void state_set(int to)
+{
+	__atomic_store_n(&shared->state, to, __ATOMIC_SEQ_CST);
+}
+
+static void run_on(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	EQ(sched_setaffinity(0, sizeof(set), &set), 0);
+}
+
+static int claimed = -1;
+
+/*
+ * How often @look is true from beginning to end while a child is in @what, which
+ * sets IN when it is ready.
+ */
+static uint64_t during(void (*what)(void), bool (*look)(void))
+{
+	uint64_t n = 0;
+	pid_t pid;
+
+	state_set(READY);
+	pid = fork();
+	GE(pid, 0);
+	if (!pid) {
+		run_on(1);
+		while (state_now() != GO)
+			;
+		what();
+		state_set(OUT);
+		_exit(TEST_PASS);
+	}
+	/* The claim is to be the child's alone. */
+	if (claimed >= 0)
+		close(claimed);
+	claimed = -1;
+	state_set(GO);
+	while (state_now() != OUT) {
+		bool in = state_now() == IN, is = look();
+
+		n += in && is && state_now() == IN;
+	}
+	EQ(reap(pid), TEST_PASS);
+	return n;
+}
+
+/* The values that both ends publish, which nobody else does. */
+#define FIRST_BIT	(1U << STARLING_VAL_GPU_WAIT)
+#define LAST_BIT	(1U << STARLING_VAL_STARVED)
+
+static void do_live(void)
+{
+	struct starling_agent_record rec;
+
+	state_set(IN);
+	live_agent(one, &rec);
+	EQ(rec.tasks, ntasks);
+	shared->valid = rec.valid;
+}
+
+/* For the first task of @one, then for the last one. */
+static void publish_ends(int dev, const uint32_t *valid, uint32_t placement)
+{
+	struct starling_task_record rec[2];
+	uint32_t applied;
+
+	for (int i = 0; i < 2; i++) {
+		EQ(stat_task(one, tids[i ? ntasks - 1 : 0], &rec[i]), 0);
+		rec[i].valid = valid[i];
+		rec[i].placement = placement;
+	}
+	EQ(publish(dev, rec, 2, &applied), 0);
+	EQ(applied, 2);
+}
+
+static int publisher;
+static bool told;
+
+static bool tell_ends(void)
+{
+	static const uint32_t valid[2] = { FIRST_BIT, LAST_BIT };
+
+	if (!told && state_now() == IN) {
+		publish_ends(publisher, valid, STARLING_PLACEMENT_UNKNOWN);
+		told = true;
+	}
+	return told;
+}
+
+/*
+ * Who finds what the last task was told, but not what the first one was told
+ * before, was on its way from one to the other.
+ */
+static void live_seen_half_done(void)
+{
+	static const uint32_t nothing[2];
+	bool seen = false;
+	int shots = 0;
+
+	publisher = device();
+	EQ(claim(publisher), 0);
+	for (; shots < SHOTS && !seen; shots++) {
+		publish_ends(publisher, nothing, STARLING_PLACEMENT_UNKNOWN);
+		told = false;
+		during(do_live, tell_ends);
+		seen = (shared->valid & (FIRST_BIT | LAST_BIT)) == LAST_BIT;
+	}
+	printf("# live sums: seen half done: %d, shots: %d\n", seen, shots);
+	close(publisher);
+	if (!seen)
+		FAIL("live sums of %d tasks hold their agent's lock", ntasks);
+}
+
+static void publish_placed(void)
+{
+	static const uint32_t nothing[2];
+
+	claimed = device();
+	EQ(claim(claimed), 0);
+	publish_ends(claimed, nothing, STARLING_PLACEMENT_PROTECTED);
+}
+
+static void do_unclaim(void)
+{
+	state_set(IN);
+	close(claimed);
+}
+
+static bool is_placed(int i)
+{
+	struct starling_task_record rec;
+
+	EQ(stat_task(one, tids[i], &rec), 0);
+	return rec.placement == STARLING_PLACEMENT_PROTECTED;
+}
+
+static bool half_unclaimed(void)
+{
+	return !is_placed(0) && is_placed(ntasks - 1);
+}
+
+static void have_lock(void)
+{
+	struct starling_agent_record rec;
+
+	stat_agent(one, &rec);
+}
+
+static volatile struct starling_page *page;
+static int looks, looks_before;
+
+static volatile struct starling_page *map_one(void)
+{
+	void *p = mmap(NULL, 4096, PROT_READ, MAP_SHARED, one, 0);
+
+	CHECK(p != MAP_FAILED);
+	return p;
+}
+
+static void do_map(void)
+{
+	state_set(IN);
+	map_one();
+}
+
+static void move_all(void)
+{
+	if (page)
+		munmap((void *)page, 4096);
+	page = NULL;
+	looks = 0;
+	looks_before += 5;
+	close(one);
+	one = agent("mapped");
+	for (int i = 0; i < ntasks; i++)
+		join_one(i);
+}
+
+/*
+ * When members are first gone through those without a slot are counted, and when
+ * there are slots for all it is the other way round. Neither the begin nor the
+ * end of that, before and after this process had the lock: it was had on the
+ * way. The child is to be the one who maps first: how long that takes is tried.
+ */
+static bool half_mapped(void)
+{
+	uint32_t slots, before, after, all = ntasks;
+
+	if (++looks < looks_before) {
+		have_lock();
+		return false;
+	}
+	if (!page)
+		page = map_one();
+	slots = page->nslots;
+	before = page->overflow;
+	have_lock();
+	after = page->overflow;
+	/* So many have slots from the first. */
+	all -= slots < all ? slots : FIRST_SLOTS_MAX;
+	return slots == page->nslots && before && before < all && after && after < all;
+}
+
+/*
+ * Can be seen at all only if the lock is dropped on the way; whether it is seen
+ * depends on who gets a CPU when.
+ */
+static void seen_half_done(const char *what, void (*prepare)(void), void (*fn)(void),
+			   bool (*look)(void))
+{
+	uint64_t n = 0;
+
+	for (int i = 0; i < SHOTS && !n; i++) {
+		prepare();
+		n = during(fn, look);
+	}
+	printf("# %s seen half done %llu times\n", what, (unsigned long long)n);
+	if (!n)
+		FAIL("%s of %d tasks holds their agent's lock", what, ntasks);
+}
+
+static void crowd_body(void)
+{
+	run_on(0);
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		      -1, 0);
+	CHECK(shared != MAP_FAILED);
+	one = agent("crowd");
+	make_tasks(CROWD);
+	for (int i = 0; i < ntasks; i++)
+		join_one(i);
+	live_seen_half_done();
+	seen_half_done("end of claim", publish_placed, do_unclaim, half_unclaimed);
+	seen_half_done("first map", move_all, do_map, half_mapped);
+}
+
+/* Who goes through all members of an agent holds up neither forks nor exits there. */
+TEST_TIMED(crowd_lets_in, 240)
+{
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		SKIP("needs two CPUs");
+	scale(crowd_body);
 }
