@@ -169,6 +169,14 @@ struct starling_agent *starling_agent_next(u64 id)
 	return agent;
 }
 
+/* A copy of its record, without the living. */
+void starling_agent_read(struct starling_agent *agent, struct starling_agent_record *rec)
+{
+	spin_lock(&agent->lock);
+	*rec = agent->rec;
+	spin_unlock(&agent->lock);
+}
+
 static struct starling_agent *agent_alloc(void)
 {
 	struct starling_agent *agent = kzalloc(sizeof(*agent), GFP_KERNEL_ACCOUNT);
@@ -267,16 +275,15 @@ static bool weight_ok(u32 weight)
 	return weight >= STARLING_WEIGHT_MIN && weight <= STARLING_WEIGHT_MAX;
 }
 
-static long agent_set(struct file *file, void *arg)
+long starling_agent_set(struct file *file, void *arg)
 {
 	struct starling_agent *agent = file->private_data;
 	struct starling_agent_set *set = arg;
 
-	if (set->__pad || !starling_is_zero(set->__reserved))
-		return -EINVAL;
 	if (set->flags & STARLING_SET_WEIGHT ? !weight_ok(set->weight) : set->weight)
 		return -EINVAL;
-	if (set->flags & STARLING_SET_NAME ? !name_ok(set->name) : !starling_is_zero(set->name))
+	if (set->flags & STARLING_SET_NAME ? !name_ok(set->name) :
+	    !!memchr_inv(set->name, 0, STARLING_NAME_LEN))
 		return -EINVAL;
 	spin_lock(&agent->lock);
 	if (set->flags & STARLING_SET_WEIGHT)
@@ -357,7 +364,7 @@ static void stat_tree(struct starling_agent *top, bool live, struct starling_age
 	mutex_unlock(&top->root->tree);
 }
 
-static long agent_stat(struct file *file, void *arg)
+long starling_agent_stat(struct file *file, void *arg)
 {
 	struct starling_agent *agent = file->private_data;
 	struct starling_agent_stat *stat = arg;
@@ -368,72 +375,6 @@ static long agent_stat(struct file *file, void *arg)
 	else
 		stat_one(agent, live, &stat->out_agent);
 	return 0;
-}
-
-static long agent_create_fd(struct starling_agent *parent,
-			    const struct starling_agent_create *create);
-
-static long agent_create_sub(struct file *file, void *arg)
-{
-	return agent_create_fd(file->private_data, arg);
-}
-
-static const struct starling_command commands[] = {
-	STARLING_COMMAND(STARLING_IOC_GET_INFO, starling_get_info,
-			 starling_info, __reserved, 0, true),
-	STARLING_COMMAND(STARLING_IOC_AGENT_CREATE, agent_create_sub,
-			 starling_agent_create, __reserved, 0, false),
-	STARLING_COMMAND_SLOW(STARLING_IOC_TASKS, starling_agent_tasks,
-			      starling_list, __reserved, 0),
-	STARLING_COMMAND(STARLING_IOC_AGENT_JOIN, starling_agent_join,
-			 starling_agent_task, __reserved,
-			 STARLING_TASK_THREAD | STARLING_TASK_PIDFD, false),
-	STARLING_COMMAND(STARLING_IOC_AGENT_LEAVE, starling_agent_leave,
-			 starling_agent_task, __reserved,
-			 STARLING_TASK_THREAD | STARLING_TASK_PIDFD, false),
-	STARLING_COMMAND(STARLING_IOC_AGENT_SET, agent_set,
-			 starling_agent_set, __reserved,
-			 STARLING_SET_WEIGHT | STARLING_SET_NAME, false),
-	STARLING_COMMAND(STARLING_IOC_AGENT_STAT, agent_stat,
-			 starling_agent_stat, out_agent,
-			 STARLING_STAT_LIVE | STARLING_STAT_TREE, true),
-	STARLING_COMMAND(STARLING_IOC_TASK_STAT, starling_task_stat,
-			 starling_task_stat, out_task, 0, true),
-	STARLING_COMMAND(STARLING_IOC_TASK_SET_ROLE, starling_task_set_role,
-			 starling_task_role, __reserved, 0, false),
-	STARLING_COMMAND_WAIT(STARLING_IOC_LEASE_ACQUIRE, starling_lease_acquire,
-			      starling_lease_acquire, __reserved, STARLING_LEASE_TRY,
-			      .out_at = offsetof(struct starling_lease_acquire, out_lease),
-			      .undo = starling_lease_acquire_undo),
-	STARLING_COMMAND(STARLING_IOC_LEASE_RELEASE, starling_lease_release,
-			 starling_lease_id, __reserved, 0, false),
-	STARLING_COMMAND(STARLING_IOC_LEASE_PARK, starling_lease_park,
-			 starling_lease_id, __reserved, 0, false),
-	STARLING_COMMAND_WAIT(STARLING_IOC_LEASE_UNPARK, starling_lease_unpark,
-			      starling_lease_unpark, __reserved, 0,
-			      .out_at = offsetof(struct starling_lease_unpark, out_expires_ns),
-			      .undo = starling_lease_unpark_undo),
-	STARLING_COMMAND(STARLING_IOC_LEASE_CANCEL, starling_lease_cancel,
-			 starling_lease_cancel, __reserved, 0, false),
-	STARLING_COMMAND(STARLING_IOC_LEASE_STAT, starling_lease_stat,
-			 starling_lease_stat, __reserved, 0, true),
-	STARLING_COMMAND_SLOW(STARLING_IOC_LEASES, starling_agent_leases,
-			      starling_list, __reserved, 0),
-	STARLING_COMMAND(STARLING_IOC_EVENT_MASK, starling_event_mask,
-			 starling_event_mask, __reserved, 0, false),
-	STARLING_COMMAND_WAIT(STARLING_IOC_EVENT_NEXT, starling_event_next,
-			      starling_event_next, __reserved, STARLING_EVENT_NOWAIT),
-};
-
-static long agent_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
-{
-	return starling_command_do(starling_command_find(commands, ARRAY_SIZE(commands), cmd),
-				   file, (void __user *)arg);
-}
-
-static int agent_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
-{
-	return starling_uring_cmd(commands, ARRAY_SIZE(commands), cmd, issue_flags);
 }
 
 /* What @agent did becomes what @heir did, at once for whoever looks. */
@@ -483,36 +424,33 @@ static void agent_show_fdinfo(struct seq_file *seq, struct file *file)
 	struct starling_agent *agent = file->private_data;
 	struct starling_agent_record rec;
 
-	spin_lock(&agent->lock);
-	rec = agent->rec;
-	spin_unlock(&agent->lock);
+	starling_agent_read(agent, &rec);
 	seq_printf(seq, "starling-agent:\t%llu\n", rec.id);
 	seq_printf(seq, "starling-weight:\t%u\n", rec.weight);
 	seq_printf(seq, "starling-tasks:\t%u\n", rec.tasks);
 	seq_printf(seq, "starling-parent:\t%llu\n", rec.parent_id);
 }
 
-static const struct file_operations agent_fops = {
+const struct file_operations starling_agent_fops = {
 	.owner		= THIS_MODULE,
 	.release	= agent_close,
 	.read		= starling_event_read,
 	.poll		= starling_event_poll,
-	.unlocked_ioctl	= agent_ioctl,
+	.unlocked_ioctl	= starling_ioctl,
 	.compat_ioctl	= compat_ptr_ioctl,
-	.uring_cmd	= agent_uring_cmd,
+	.uring_cmd	= starling_uring_cmd,
 	.mmap		= starling_pages_mmap,
 	.show_fdinfo	= agent_show_fdinfo,
 };
 
-static long agent_create_fd(struct starling_agent *parent,
-			    const struct starling_agent_create *create)
+long starling_agent_create(struct file *file, void *arg)
 {
+	struct starling_agent *agent, *parent = starling_agent_of(file);
+	const struct starling_agent_create *create = arg;
 	u32 weight = create->weight ?: STARLING_WEIGHT_DEFAULT;
-	struct starling_agent *agent;
 	int fd;
 
-	if (create->__pad || !starling_is_zero(create->__reserved) ||
-	    !weight_ok(weight) || !name_ok(create->name))
+	if (!weight_ok(weight) || !name_ok(create->name))
 		return -EINVAL;
 	if (parent && parent->depth == STARLING_DEPTH_MAX)
 		return -ENOSPC;
@@ -521,13 +459,8 @@ static long agent_create_fd(struct starling_agent *parent,
 		return PTR_ERR(agent);
 	trace_starling_agent_create(agent->id, weight, task_tgid_nr(current),
 				    agent->rec.parent_id);
-	fd = anon_inode_getfd("[starling-agent]", &agent_fops, agent, O_RDWR | O_CLOEXEC);
+	fd = anon_inode_getfd("[starling-agent]", &starling_agent_fops, agent, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		starling_agent_put(agent);
 	return fd;
-}
-
-long starling_agent_create(struct file *file, void *arg)
-{
-	return agent_create_fd(NULL, arg);
 }

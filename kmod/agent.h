@@ -3,6 +3,7 @@
 #ifndef STARLING_AGENT_H
 #define STARLING_AGENT_H
 
+#include <linux/fs.h>
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
@@ -14,7 +15,6 @@
 #include "event.h"
 #include "roll.h"
 
-struct file;
 struct pid_namespace;
 struct starling_pages;
 struct starling_request;
@@ -103,11 +103,23 @@ extern struct workqueue_struct *starling_wq;
 extern unsigned int starling_max_agents;
 extern unsigned int starling_max_user_agents;
 
-long starling_agent_create(struct file *file, void *arg);
 struct starling_agent *starling_agent_next(u64 id);
 struct starling_agent *starling_agent_lock(struct starling_agent *agent)
 	__acquires(&agent->lock);
 void starling_agent_put(struct starling_agent *agent);
+void starling_agent_read(struct starling_agent *agent, struct starling_agent_record *rec);
+
+long starling_agent_create(struct file *file, void *arg);
+long starling_agent_set(struct file *file, void *arg);
+long starling_agent_stat(struct file *file, void *arg);
+
+extern const struct file_operations starling_agent_fops;
+
+/* NULL: it is the device. */
+static inline struct starling_agent *starling_agent_of(const struct file *file)
+{
+	return file->f_op == &starling_agent_fops ? file->private_data : NULL;
+}
 
 static inline void starling_agent_get(struct starling_agent *agent)
 {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Commands arrive here from ioctl() and uring.c. What all have in common, size
- * and flags and copying, is done once by table; see "Commands" in
- * uapi/linux/starling.h for the rules. A command function knows nothing of
- * user memory except the arrays its argument points to.
+ * and flags, reserved fields and copying, is done once by table.c. A command
+ * function knows nothing of user memory except the arrays its argument points
+ * to.
  */
 #include <linux/minmax.h>
 #include <linux/uaccess.h>
@@ -73,6 +73,17 @@ static noinline long read_other(const struct starling_command *c, const void __u
 	return err;
 }
 
+/* Whole words, but for the padding. */
+static __always_inline bool is_zero(const struct starling_command *c, const void *arg)
+{
+	const u64 *word = arg + c->reserved, *end = arg + c->min_size;
+	u64 any = c->pad ? *(const u32 *)(arg + c->pad) : 0;
+
+	while (word < end)
+		any |= *word++;
+	return !any;
+}
+
 static __always_inline long command_read(const struct starling_command *c,
 					 const void __user *user, void *arg)
 {
@@ -81,7 +92,7 @@ static __always_inline long command_read(const struct starling_command *c,
 
 	if (err > 0)
 		err = read_other(c, user, arg);
-	if (!err && head->flags & ~c->flags)
+	if (!err && (head->flags & ~c->flags || !is_zero(c, arg)))
 		err = -EINVAL;
 	return err;
 }
@@ -135,6 +146,11 @@ long starling_command_do(const struct starling_command *c, struct file *file,
 	else
 		ret = c->fn(file, arg);
 	return command_write(c, file, user, arg, ret);
+}
+
+long starling_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	return starling_command_do(starling_command_find(file, cmd), file, (void __user *)arg);
 }
 
 /* One record into an array whose owner may know a longer or a shorter one. */

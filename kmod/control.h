@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* control.h - the daemon's side, and lists for those who may see everything. */
+/* control.h - the daemon's side. */
 #ifndef STARLING_CONTROL_H
 #define STARLING_CONTROL_H
 
@@ -13,8 +13,5 @@ bool starling_control_has(const struct file *file);
 bool starling_control_sees_all(const struct file *file);
 bool starling_control_silent(void);
 long starling_control_publish(struct file *file, void *arg);
-long starling_control_tasks(struct file *file, void *arg);
-long starling_control_agents(struct file *file, void *arg);
-long starling_agent_tasks(struct file *file, void *arg);
 
 #endif

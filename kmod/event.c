@@ -17,8 +17,8 @@
 #include <linux/uaccess.h>
 
 #include "agent.h"
-#include "command.h"
 #include "event.h"
+#include "wait.h"
 
 /* Numbers of events wrap around. */
 static_assert(!(STARLING_EVENTS_MAX & (STARLING_EVENTS_MAX - 1)));
@@ -157,7 +157,7 @@ long starling_event_mask(struct file *file, void *arg)
 	struct starling_event_mask *mask = arg;
 	struct starling_event *ring = NULL;
 
-	if (mask->__pad || !starling_is_zero(mask->__reserved) || mask->mask & ~EVENTS_KNOWN)
+	if (mask->mask & ~EVENTS_KNOWN)
 		return -EINVAL;
 	if (mask->mask) {
 		ring = kvmalloc_array(STARLING_EVENTS_MAX, sizeof(*ring), GFP_KERNEL_ACCOUNT);
@@ -209,8 +209,6 @@ long starling_event_next(struct file *file, struct starling_wait *wait)
 	struct starling_event_next *next = wait->arg;
 	long ret = 0;
 
-	if (!starling_is_zero(next->__reserved))
-		return -EINVAL;
 	wait->cookie = next->cookie;
 	wait->timeout_ns = next->timeout_ns;
 	spin_lock(&events->lock);

@@ -7,7 +7,6 @@
 #include <linux/ktime.h>
 #include <linux/nospec.h>
 
-#include "command.h"
 #include "control.h"
 #include "lease.h"
 
@@ -74,8 +73,6 @@ long starling_lease_stat(struct file *file, void *arg)
 	struct starling_lease_stat *stat = arg;
 	struct starling_gpu *gpu = &starling_gpus[array_index_nospec(stat->gpu, STARLING_GPUS_MAX)];
 
-	if (stat->__pad || !starling_is_zero(stat->__reserved))
-		return -EINVAL;
 	spin_lock(&starling_lease_lock);
 	if (stat->gpu >= starling_ngpus) {
 		spin_unlock(&starling_lease_lock);
@@ -129,8 +126,6 @@ static bool policy_ok(const struct starling_lease_policy *p)
 	u64 value;
 	int i;
 
-	if (!starling_is_zero(p->__reserved))
-		return false;
 	if (p->flags & STARLING_POLICY_SLOTS ? !p->slots || p->slots > SLOTS_MAX : p->slots)
 		return false;
 	for (i = 0; i < ARRAY_SIZE(fields); i++) {

@@ -21,7 +21,6 @@
 #include <linux/slab.h>
 
 #include "agent.h"
-#include "command.h"
 #include "event.h"
 #include "lease.h"
 #include "trace.h"
@@ -476,8 +475,7 @@ static long request_start(struct starling_request *r, struct starling_wait *wait
 
 static bool acquire_ok(const struct starling_lease_acquire *a)
 {
-	return starling_is_zero(a->__reserved) && !a->__pad && a->class < __STARLING_CLASS_MAX &&
-	       a->memory_bytes <= STARLING_MEMORY_MAX;
+	return a->class < __STARLING_CLASS_MAX && a->memory_bytes <= STARLING_MEMORY_MAX;
 }
 
 /* So that it need not be made with the lock held. */
@@ -662,8 +660,6 @@ long starling_lease_unpark(struct file *file, struct starling_wait *wait)
 	struct starling_turn turn;
 	long ret = -ENOENT;
 
-	if (!starling_is_zero(u->__reserved))
-		return -EINVAL;
 	wait->cookie = u->cookie;
 	wait->timeout_ns = u->timeout_ns;
 	starling_turn_begin(&turn);
@@ -720,19 +716,15 @@ static long lease_do(struct starling_agent *agent, u64 id,
 
 long starling_lease_release(struct file *file, void *arg)
 {
-	struct starling_lease_id *lease = arg;
+	const struct starling_lease_id *lease = arg;
 
-	if (!starling_is_zero(lease->__reserved))
-		return -EINVAL;
 	return lease_do(file->private_data, lease->lease, lease_release);
 }
 
 long starling_lease_park(struct file *file, void *arg)
 {
-	struct starling_lease_id *lease = arg;
+	const struct starling_lease_id *lease = arg;
 
-	if (!starling_is_zero(lease->__reserved))
-		return -EINVAL;
 	return lease_do(file->private_data, lease->lease, lease_park);
 }
 

@@ -149,8 +149,6 @@ void starling_lease_acquire_undo(struct file *file, void *arg);
 void starling_lease_unpark_undo(struct file *file, void *arg);
 long starling_lease_release(struct file *file, void *arg);
 long starling_lease_park(struct file *file, void *arg);
-long starling_agent_leases(struct file *file, void *arg);
-long starling_control_leases(struct file *file, void *arg);
 
 extern unsigned int starling_nleases;
 extern unsigned int starling_max_leases;

@@ -49,8 +49,6 @@ long starling_get_info(struct file *file, void *arg)
 {
 	struct starling_info *info = arg;
 
-	if (!starling_is_zero(info->__reserved))
-		return -EINVAL;
 	info->out_abi_version = STARLING_ABI_VERSION;
 	info->out_task_record_size = sizeof(struct starling_task_record);
 	info->out_agent_record_size = sizeof(struct starling_agent_record);
@@ -68,38 +66,6 @@ long starling_get_info(struct file *file, void *arg)
 	return 0;
 }
 
-static const struct starling_command commands[] = {
-	STARLING_COMMAND(STARLING_IOC_GET_INFO, starling_get_info,
-			 starling_info, __reserved, 0, true),
-	STARLING_COMMAND(STARLING_IOC_AGENT_CREATE, starling_agent_create,
-			 starling_agent_create, __reserved, 0, false),
-	STARLING_COMMAND(STARLING_IOC_CONTROL_CLAIM, starling_control_claim,
-			 starling_control, __reserved, 0, false),
-	STARLING_COMMAND_SLOW(STARLING_IOC_PUBLISH, starling_control_publish,
-			      starling_publish, __reserved, 0),
-	STARLING_COMMAND_SLOW(STARLING_IOC_TASKS, starling_control_tasks,
-			      starling_list, __reserved, 0),
-	STARLING_COMMAND_SLOW(STARLING_IOC_AGENTS, starling_control_agents,
-			      starling_list, __reserved, 0),
-	STARLING_COMMAND(STARLING_IOC_LEASE_STAT, starling_lease_stat,
-			 starling_lease_stat, __reserved, 0, true),
-	STARLING_COMMAND_SLOW(STARLING_IOC_LEASES, starling_control_leases,
-			      starling_list, __reserved, 0),
-	STARLING_COMMAND(STARLING_IOC_LEASE_POLICY, starling_lease_policy,
-			 starling_lease_policy, __reserved, STARLING_POLICY_ALL, false),
-};
-
-static long device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
-{
-	return starling_command_do(starling_command_find(commands, ARRAY_SIZE(commands), cmd),
-				   file, (void __user *)arg);
-}
-
-static int device_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
-{
-	return starling_uring_cmd(commands, ARRAY_SIZE(commands), cmd, issue_flags);
-}
-
 static int device_close(struct inode *inode, struct file *file)
 {
 	starling_control_release(file);
@@ -109,9 +75,9 @@ static int device_close(struct inode *inode, struct file *file)
 static const struct file_operations device_fops = {
 	.owner		= THIS_MODULE,
 	.release	= device_close,
-	.unlocked_ioctl	= device_ioctl,
+	.unlocked_ioctl	= starling_ioctl,
 	.compat_ioctl	= compat_ptr_ioctl,
-	.uring_cmd	= device_uring_cmd,
+	.uring_cmd	= starling_uring_cmd,
 };
 
 static struct miscdevice device = {

@@ -10,7 +10,6 @@
 #include <linux/sched/task.h>
 
 #include "agent.h"
-#include "command.h"
 #include "compat.h"
 #include "task.h"
 
@@ -126,8 +125,6 @@ static long member_command(struct file *file, struct starling_agent_task *arg, m
 	struct task_struct *task;
 	int err = -EPERM;
 
-	if (arg->__pad || !starling_is_zero(arg->__reserved))
-		return -EINVAL;
 	task = arg->flags & STARLING_TASK_PIDFD ? task_by_pidfd(arg->task) :
 						  task_by_tid(arg->task);
 	if (IS_ERR(task))
@@ -190,8 +187,6 @@ long starling_task_stat(struct file *file, void *arg)
 {
 	struct starling_task_stat *stat = arg;
 
-	if (stat->__pad)
-		return -EINVAL;
 	return member_request(file, stat->tid, stat, task_stat);
 }
 
@@ -212,7 +207,7 @@ long starling_task_set_role(struct file *file, void *arg)
 {
 	struct starling_task_role *set = arg;
 
-	if (set->__pad || !starling_is_zero(set->__reserved) || set->role >= __STARLING_ROLE_MAX)
+	if (set->__pad || set->role >= __STARLING_ROLE_MAX)
 		return -EINVAL;
 	return member_request(file, set->tid, set, task_set_role);
 }

@@ -14,6 +14,9 @@ struct file;
 struct pid_namespace;
 struct starling_agent;
 
+/* Bytes of a record in the first version: it may grow, not shrink. */
+#define STARLING_TASK_RECORD_MIN	248
+
 /* Values of a record that an agent sums up. */
 #define STARLING_NSUMS	19
 /* The first of them that come from PUBLISH; those before from the task. */

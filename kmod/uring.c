@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Commands by io_uring, from the tables that ioctl() has, with its results.
+ * Commands by io_uring, from the table that ioctl() has, with its results.
  *
  * Where a command is done: by the submitter, in io_uring_enter(), since a
  * command may mean "the caller". What io_uring gave to one of its workers, as
@@ -198,8 +198,7 @@ static int move_to_submitter(const struct starling_command *c, struct io_uring_c
 	return -EIOCBQUEUED;
 }
 
-int starling_uring_cmd(const struct starling_command *table, size_t n,
-		       struct io_uring_cmd *cmd, unsigned int issue_flags)
+int starling_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
 {
 	const struct starling_uring *uring = starling_uring_arg(cmd);
 	const struct starling_command *c;
@@ -211,7 +210,7 @@ int starling_uring_cmd(const struct starling_command *table, size_t n,
 		return wait_cancel(cmd);
 	if (starling_uring_is_polled(cmd))
 		return -EOPNOTSUPP;
-	c = starling_command_find(table, n, cmd->cmd_op);
+	c = starling_command_find(cmd->file, cmd->cmd_op);
 	if (!c)
 		return -ENOTTY;
 	user = u64_to_user_ptr(READ_ONCE(uring->arg));

@@ -3,12 +3,8 @@
 #ifndef STARLING_URING_H
 #define STARLING_URING_H
 
-#include <linux/types.h>
-
 struct io_uring_cmd;
-struct starling_command;
 
-int starling_uring_cmd(const struct starling_command *table, size_t n,
-		       struct io_uring_cmd *cmd, unsigned int issue_flags);
+int starling_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags);
 
 #endif

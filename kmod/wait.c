@@ -11,7 +11,6 @@
 #include <linux/wait.h>
 
 #include "agent.h"
-#include "command.h"
 #include "wait.h"
 
 /* A thread that sleeps in ioctl(), on its stack. */
@@ -80,8 +79,6 @@ long starling_lease_cancel(struct file *file, void *arg)
 	struct starling_wait *wait, *next;
 	LIST_HEAD(found);
 
-	if (!starling_is_zero(cancel->__reserved))
-		return -EINVAL;
 	take_by_cookie(file->private_data, cancel->cookie, &found);
 	if (list_empty(&found))
 		return -ENOENT;
