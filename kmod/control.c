@@ -56,8 +56,10 @@ bool starling_control_sees_all(const struct file *file)
 	return starling_control_has(file) || perfmon_capable();
 }
 
-static void unpublish(struct starling_member *m, void *unused)
+static void unpublish(struct starling_link *link, void *unused)
 {
+	struct starling_member *m = starling_member_at(link);
+
 	starling_member_unpublish(m);
 	starling_slot_write(m);
 }

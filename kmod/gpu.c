@@ -14,9 +14,9 @@
 #define TIME_MIN	NSEC_PER_MSEC
 #define TIME_MAX	(3600ULL * NSEC_PER_SEC)
 
-static const struct starling_rules built_in = {
+static const struct starling_lease_policy built_in = {
 	.slots = 1,
-	.hold_ns = NSEC_PER_SEC,
+	.max_hold_ns = NSEC_PER_SEC,
 	.notice_ns = 100 * NSEC_PER_MSEC,
 	.aging_ns = 500 * NSEC_PER_MSEC,
 	.starve_ns = 10 * NSEC_PER_SEC,
@@ -28,7 +28,7 @@ struct starling_gpu starling_gpus[STARLING_GPUS_MAX];
 u32 starling_ngpus = 1;
 static bool ruled;	/* someone has the claim and used it */
 
-void starling_gpus_init(work_func_t timer)
+void starling_gpus_init(void)
 {
 	struct starling_gpu *gpu;
 	u32 i, level;
@@ -37,13 +37,13 @@ void starling_gpus_init(work_func_t timer)
 		gpu = &starling_gpus[i];
 		gpu->index = i;
 		gpu->rules = built_in;
-		gpu->mean_hold = built_in.hold_ns;
+		gpu->mean_hold = built_in.max_hold_ns;
 		gpu->armed = U64_MAX;
 		gpu->starved = RB_ROOT_CACHED;
 		gpu->aging = RB_ROOT_CACHED;
 		for (level = 0; level < STARLING_NLEVELS; level++)
 			gpu->levels[level] = RB_ROOT_CACHED;
-		INIT_DELAYED_WORK(&gpu->timer, timer);
+		INIT_DELAYED_WORK(&gpu->timer, starling_gpu_timer);
 	}
 }
 
@@ -68,57 +68,66 @@ void starling_gpus_trim(void)
 		starling_ngpus--;
 }
 
-long starling_lease_stat(struct file *file, void *arg)
+static void stat_fill(const struct starling_gpu *gpu, struct starling_lease_stat *stat)
 {
-	struct starling_lease_stat *stat = arg;
-	struct starling_gpu *gpu = &starling_gpus[array_index_nospec(stat->gpu, STARLING_GPUS_MAX)];
+	const struct starling_lease_policy *rules = &gpu->rules;
+	u32 size = stat->size;
 
-	spin_lock(&starling_lease_lock);
-	if (stat->gpu >= starling_ngpus) {
-		spin_unlock(&starling_lease_lock);
-		return -ENODEV;
-	}
+	*stat = gpu->sums;
+	stat->size = size;
+	stat->gpu = gpu->index;
 	stat->out_gpus = starling_ngpus;
-	stat->out_slots = gpu->rules.slots;
 	stat->out_holders = gpu->nheld;
 	stat->out_parked = gpu->nparked;
 	memcpy(stat->out_waiting, gpu->waiting, sizeof(stat->out_waiting));
-	stat->out_memory_bytes = gpu->rules.memory;
 	stat->out_memory_used = gpu->used;
-	stat->out_grants = gpu->grants;
-	stat->out_expired = gpu->expired;
-	stat->out_timeouts = gpu->timeouts;
-	stat->out_cancels = gpu->cancels;
-	stat->out_wait_ns = gpu->wait_ns;
-	stat->out_wait_max_ns = gpu->wait_max_ns;
-	stat->out_hold_ns = gpu->hold_ns;
-	stat->out_max_hold_ns = gpu->rules.hold_ns;
-	stat->out_notice_ns = gpu->rules.notice_ns;
-	stat->out_aging_ns = gpu->rules.aging_ns;
-	stat->out_starve_ns = gpu->rules.starve_ns;
-	spin_unlock(&starling_lease_lock);
-	return 0;
+	stat->out_slots = rules->slots;
+	stat->out_memory_bytes = rules->memory_bytes;
+	stat->out_max_hold_ns = rules->max_hold_ns;
+	stat->out_notice_ns = rules->notice_ns;
+	stat->out_aging_ns = rules->aging_ns;
+	stat->out_starve_ns = rules->starve_ns;
 }
 
-/* What may be set, and within which bounds. */
+long starling_lease_stat(struct file *file, void *arg)
+{
+	struct starling_lease_stat *stat = arg;
+	u32 gpu = array_index_nospec(stat->gpu, STARLING_GPUS_MAX);
+	long err = -ENODEV;
+
+	spin_lock(&starling_lease_lock);
+	if (stat->gpu < starling_ngpus) {
+		stat_fill(&starling_gpus[gpu], stat);
+		err = 0;
+	}
+	spin_unlock(&starling_lease_lock);
+	return err;
+}
+
+/* What may be set by which flag, besides slots, and within which bounds. */
 static const struct {
 	u32 flag;
 	u32 offset;
 	u64 min;
 	u64 max;
-	u32 rule;
 } fields[] = {
-#define FIELD(_flag, _field, _min, _max, _rule) {				\
-	.flag = (_flag), .offset = offsetof(struct starling_lease_policy, _field), \
-	.min = (_min), .max = (_max), .rule = offsetof(struct starling_rules, _rule), \
+#define FIELD(_flag, _field, _min, _max) {					\
+	.flag = STARLING_POLICY_##_flag,					\
+	.offset = offsetof(struct starling_lease_policy, _field),		\
+	.min = (_min), .max = (_max),						\
 }
-	FIELD(STARLING_POLICY_MEMORY, memory_bytes, 0, STARLING_MEMORY_MAX, memory),
-	FIELD(STARLING_POLICY_HOLD, max_hold_ns, TIME_MIN, TIME_MAX, hold_ns),
-	FIELD(STARLING_POLICY_NOTICE, notice_ns, TIME_MIN, TIME_MAX, notice_ns),
-	FIELD(STARLING_POLICY_AGING, aging_ns, TIME_MIN, TIME_MAX, aging_ns),
-	FIELD(STARLING_POLICY_STARVE, starve_ns, TIME_MIN, TIME_MAX, starve_ns),
+	FIELD(MEMORY, memory_bytes, 0, STARLING_MEMORY_MAX),
+	FIELD(HOLD, max_hold_ns, TIME_MIN, TIME_MAX),
+	FIELD(NOTICE, notice_ns, TIME_MIN, TIME_MAX),
+	FIELD(AGING, aging_ns, TIME_MIN, TIME_MAX),
+	FIELD(STARVE, starve_ns, TIME_MIN, TIME_MAX),
 #undef FIELD
 };
+
+static u64 *field_of(const struct starling_lease_policy *p, int i)
+{
+	return (u64 *)((char *)p + fields[i].offset);
+}
 
 /* Fields whose flag is not set are zero. */
 static bool policy_ok(const struct starling_lease_policy *p)
@@ -129,7 +138,7 @@ static bool policy_ok(const struct starling_lease_policy *p)
 	if (p->flags & STARLING_POLICY_SLOTS ? !p->slots || p->slots > SLOTS_MAX : p->slots)
 		return false;
 	for (i = 0; i < ARRAY_SIZE(fields); i++) {
-		value = *(const u64 *)((const char *)p + fields[i].offset);
+		value = *field_of(p, i);
 		if (p->flags & fields[i].flag ?
 		    value < fields[i].min || value > fields[i].max : value)
 			return false;
@@ -137,7 +146,7 @@ static bool policy_ok(const struct starling_lease_policy *p)
 	return true;
 }
 
-static void policy_set(struct starling_rules *rules, const struct starling_lease_policy *p)
+static void policy_set(struct starling_lease_policy *rules, const struct starling_lease_policy *p)
 {
 	int i;
 
@@ -145,8 +154,7 @@ static void policy_set(struct starling_rules *rules, const struct starling_lease
 		rules->slots = p->slots;
 	for (i = 0; i < ARRAY_SIZE(fields); i++)
 		if (p->flags & fields[i].flag)
-			*(u64 *)((char *)rules + fields[i].rule) =
-				*(const u64 *)((const char *)p + fields[i].offset);
+			*field_of(rules, i) = *field_of(p, i);
 }
 
 long starling_lease_policy(struct file *file, void *arg)

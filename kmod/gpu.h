@@ -29,19 +29,8 @@ struct starling_ticket;
 				 STARLING_POLICY_AGING | STARLING_POLICY_STARVE)
 
 /**
- * struct starling_rules - what LEASE_POLICY sets; see there
- */
-struct starling_rules {
-	u32 slots;
-	u64 memory;
-	u64 hold_ns;
-	u64 notice_ns;
-	u64 aging_ns;
-	u64 starve_ns;
-};
-
-/**
  * struct starling_gpu - a GPU; all under starling_lease_lock
+ * @rules:	what LEASE_POLICY has set
  * @held:	leases held, oldest grant last; @nheld of them
  * @nparked:	leases parked
  * @used:	memory of leases held and parked
@@ -53,10 +42,11 @@ struct starling_rules {
  * @vmin:	least virtual time of those who were there; never goes back
  * @mean_hold:	about how long a lease is held
  * @timer:	asks holders and ends leases, at @armed or before
+ * @sums:	those of LEASE_STAT, and nothing else
  */
 struct starling_gpu {
 	u32 index;
-	struct starling_rules rules;
+	struct starling_lease_policy rules;
 
 	struct hlist_head held;
 	u32 nheld;
@@ -73,13 +63,7 @@ struct starling_gpu {
 	struct delayed_work timer;
 	u64 armed;
 
-	u64 grants;
-	u64 expired;
-	u64 timeouts;
-	u64 cancels;
-	u64 wait_ns;
-	u64 wait_max_ns;
-	u64 hold_ns;
+	struct starling_lease_stat sums;
 };
 
 /**
@@ -117,16 +101,16 @@ extern spinlock_t starling_lease_lock;
 extern struct starling_gpu starling_gpus[STARLING_GPUS_MAX];
 extern u32 starling_ngpus;
 
-void starling_gpus_init(work_func_t timer);
+void starling_gpus_init(void);
 void starling_gpus_exit(void);
 void starling_gpus_trim(void);
 
 /* Bytes a new lease may have. */
 static inline u64 starling_gpu_room(const struct starling_gpu *gpu)
 {
-	if (!gpu->rules.memory)
+	if (!gpu->rules.memory_bytes)
 		return U64_MAX;
-	return gpu->rules.memory > gpu->used ? gpu->rules.memory - gpu->used : 0;
+	return gpu->rules.memory_bytes > gpu->used ? gpu->rules.memory_bytes - gpu->used : 0;
 }
 
 /* Whoever comes with @memory gets it at once. */
@@ -138,12 +122,15 @@ static inline bool starling_gpu_is_free(const struct starling_gpu *gpu, u64 memo
 
 static inline bool starling_gpu_can_fit(const struct starling_gpu *gpu, u64 memory)
 {
-	return !gpu->rules.memory || memory <= gpu->rules.memory;
+	return !gpu->rules.memory_bytes || memory <= gpu->rules.memory_bytes;
 }
 
 long starling_lease_stat(struct file *file, void *arg);
 long starling_lease_policy(struct file *file, void *arg);
 void starling_lease_policy_end(void);
+
+/* lease.c */
+void starling_gpu_timer(struct work_struct *work);
 
 /* queue.c */
 struct starling_share *starling_share_alloc(struct starling_agent *agent,

@@ -214,9 +214,11 @@ static void grant_out(const struct starling_request *r, void *arg, bool unparked
 
 static void count_grant(struct starling_gpu *gpu, u64 waited)
 {
-	gpu->grants++;
-	gpu->wait_ns += waited;
-	gpu->wait_max_ns = max(gpu->wait_max_ns, waited);
+	struct starling_lease_stat *sums = &gpu->sums;
+
+	sums->out_grants++;
+	sums->out_wait_ns += waited;
+	sums->out_wait_max_ns = max(sums->out_wait_max_ns, waited);
 }
 
 /* @r is in no queue any more, and its share is here. */
@@ -237,7 +239,7 @@ static void request_hold(struct starling_request *r, struct starling_gpu *gpu,
 	}
 	r->state = STARLING_LEASE_HELD;
 	r->asked = false;
-	r->end = now + min_not_zero(r->hold_ns, gpu->rules.hold_ns);
+	r->end = now + min_not_zero(r->hold_ns, gpu->rules.max_hold_ns);
 	starling_hold_start(r, now);
 	count_grant(gpu, waited);
 	grant_out(r, wait->arg, unparked, waited);
@@ -326,7 +328,7 @@ static void gpu_next(struct starling_gpu *gpu, struct starling_turn *turn)
 
 	gpu_dispatch(gpu, turn);
 	while ((r = gpu_overdue(gpu, turn->now))) {
-		gpu->expired++;
+		gpu->sums.out_expired++;
 		tell(r, STARLING_EVENT_LEASE_EXPIRED, 0);
 		starling_request_end(r, STARLING_END_EXPIRED, 0, turn);
 		gpu_dispatch(gpu, turn);
@@ -334,7 +336,7 @@ static void gpu_next(struct starling_gpu *gpu, struct starling_turn *turn)
 	gpu_ask(gpu, turn->now);
 }
 
-static void gpu_timer(struct work_struct *work)
+void starling_gpu_timer(struct work_struct *work)
 {
 	struct starling_gpu *gpu = container_of(to_delayed_work(work), struct starling_gpu, timer);
 	struct starling_turn turn;
@@ -343,16 +345,6 @@ static void gpu_timer(struct work_struct *work)
 	gpu->armed = U64_MAX;
 	turn.gpus = BIT(gpu->index);
 	starling_turn_end(&turn);
-}
-
-void starling_leases_init(void)
-{
-	starling_gpus_init(gpu_timer);
-}
-
-void starling_leases_exit(void)
-{
-	starling_gpus_exit();
 }
 
 /* The rules of a GPU have changed: who waits for it is sorted in anew. */
@@ -391,8 +383,8 @@ static void lease_wait_cancel(struct starling_wait *wait, long ret)
 	} else {
 		struct starling_gpu *gpu = r->gpu ?: &starling_gpus[0];
 
-		gpu->timeouts += ret == -ETIMEDOUT;
-		gpu->cancels += ret == -ECANCELED;
+		gpu->sums.out_timeouts += ret == -ETIMEDOUT;
+		gpu->sums.out_cancels += ret == -ECANCELED;
 		r->wait = NULL;
 		request_unqueue(r, &turn);
 		if (r->state == STARLING_LEASE_WAITING)

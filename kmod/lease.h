@@ -136,8 +136,6 @@ static inline void starling_turn_begin(struct starling_turn *turn)
 
 void starling_turn_end(struct starling_turn *turn) __releases(&starling_lease_lock);
 
-void starling_leases_init(void);
-void starling_leases_exit(void);
 void starling_lease_close(struct starling_agent *agent);
 void starling_request_end(struct starling_request *r, enum starling_lease_end how, long ret,
 			  struct starling_turn *turn);

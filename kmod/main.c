@@ -20,28 +20,16 @@
 #include "telemetry.h"
 #include "uring.h"
 
-unsigned int starling_max_agents = 1024;
-module_param_named(max_agents, starling_max_agents, uint, 0644);
-MODULE_PARM_DESC(max_agents, "agents there may be (default 1024)");
+#define LIMIT(_name, _default, _of_what)						\
+	unsigned int starling_##_name = (_default);				\
+	module_param_named(_name, starling_##_name, uint, 0644);		\
+	MODULE_PARM_DESC(_name, _of_what " (default " #_default ")")
 
-unsigned int starling_max_user_agents = 256;
-module_param_named(max_user_agents, starling_max_user_agents, uint, 0644);
-MODULE_PARM_DESC(max_user_agents,
-		 "agents of one user without CAP_SYS_RESOURCE (default 256)");
-
-unsigned int starling_max_tasks = 65536;
-module_param_named(max_tasks, starling_max_tasks, uint, 0644);
-MODULE_PARM_DESC(max_tasks, "member tasks there may be (default 65536)");
-
-unsigned int starling_max_leases = 4096;
-module_param_named(max_leases, starling_max_leases, uint, 0644);
-MODULE_PARM_DESC(max_leases,
-		 "leases and requests for them there may be (default 4096, at most 16383)");
-
-unsigned int starling_max_user_leases = 256;
-module_param_named(max_user_leases, starling_max_user_leases, uint, 0644);
-MODULE_PARM_DESC(max_user_leases,
-		 "leases of one user without CAP_SYS_RESOURCE (default 256)");
+LIMIT(max_agents, 1024, "agents there may be");
+LIMIT(max_user_agents, 256, "agents of one user without CAP_SYS_RESOURCE");
+LIMIT(max_tasks, 65536, "member tasks there may be");
+LIMIT(max_leases, 4096, "leases and requests for them there may be, at most 16383");
+LIMIT(max_user_leases, 256, "leases of one user without CAP_SYS_RESOURCE");
 
 struct workqueue_struct *starling_wq;
 
@@ -97,7 +85,7 @@ static int __init starling_init(void)
 	err = starling_tasks_init();
 	if (err)
 		goto out_wq;
-	starling_leases_init();
+	starling_gpus_init();
 	err = starling_lineage_init();
 	if (err)
 		goto out_tasks;
@@ -121,7 +109,7 @@ static void __exit starling_exit(void)
 {
 	misc_deregister(&device);
 	starling_lineage_exit();
-	starling_leases_exit();
+	starling_gpus_exit();
 	starling_remains_exit();
 	starling_tasks_exit();
 	rcu_barrier();

@@ -164,7 +164,7 @@ void starling_hold_stop(struct starling_request *r, u64 now)
 	share_go(share, now);
 	hlist_del(&r->held_link);
 	gpu->nheld--;
-	gpu->hold_ns += held;
+	gpu->sums.out_hold_ns += held;
 	gpu->mean_hold = gpu->mean_hold - gpu->mean_hold / 8 + held / 8;
 	r->held_ns += held;
 	share->ahead = 0;
@@ -175,7 +175,8 @@ void starling_hold_stop(struct starling_request *r, u64 now)
 }
 
 /* Each aging_ns waited counts for one class; 0: it starves. */
-static u32 level_at(const struct starling_request *r, const struct starling_rules *rules, u64 now)
+static u32 level_at(const struct starling_request *r, const struct starling_lease_policy *rules,
+		    u64 now)
 {
 	u64 waited = now - r->waiting_since;
 	u64 aged = div64_u64(waited, rules->aging_ns);
@@ -186,7 +187,7 @@ static u32 level_at(const struct starling_request *r, const struct starling_rule
 }
 
 /* When @t gets to its next level, which is not the last. */
-static u64 next_level_at(const struct starling_ticket *t, const struct starling_rules *rules)
+static u64 next_level_at(const struct starling_ticket *t, const struct starling_lease_policy *rules)
 {
 	const struct starling_request *r = t->request;
 	u64 at = rules->starve_ns + 1;
@@ -285,7 +286,7 @@ static void pressed(struct starling_gpu *gpu, struct starling_request *r)
 	r->pressed = true;
 	starling_event_push(r->agent, STARLING_EVENT_MEMORY_PRESSURE,
 			    starling_holder_tgid(r, r->agent->pid_ns),
-			    gpu->index, gpu->used, gpu->rules.memory, 0);
+			    gpu->index, gpu->used, gpu->rules.memory_bytes, 0);
 }
 
 static struct starling_request *level_first(struct starling_gpu *gpu, u32 level, u64 room)

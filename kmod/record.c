@@ -120,8 +120,9 @@ void starling_member_sample(struct starling_member *m)
 }
 
 /* The same for AGENT_STAT, which is to be told what is known of anyone. */
-void starling_member_stat(struct starling_member *m, void *arg)
+void starling_member_stat(struct starling_link *link, void *arg)
 {
+	struct starling_member *m = starling_member_at(link);
 	struct starling_agent_record *known = arg;
 
 	starling_member_sample(m);

@@ -452,34 +452,20 @@ static bool member_move(struct starling_agent *from, struct starling_agent *to)
 	return m;
 }
 
-/* What is done with each of an agent's members. */
-struct each {
-	void (*fn)(struct starling_member *m, void *arg);
-	void *arg;
-};
-
-static void each_do(struct starling_link *link, void *arg)
-{
-	const struct each *each = arg;
-
-	each->fn(starling_member_at(link), each->arg);
-}
-
 /*
  * Calls @fn for all members that there are when it begins and that stay, with
  * the agent locked, but not for longer than a batch takes: between two of them
  * members come and go, and @fn must not mind.
  */
 void starling_members_do(struct starling_agent *agent,
-			 void (*fn)(struct starling_member *m, void *arg), void *arg)
+			 void (*fn)(struct starling_link *link, void *arg), void *arg)
 {
-	struct each each = { fn, arg };
 	u64 at = 0, last = READ_ONCE(agent->members.last);
 	bool more;
 
 	do {
 		spin_lock(&agent->lock);
-		more = starling_roll_batch(&agent->members, &at, STARLING_BATCH, each_do, &each);
+		more = starling_roll_batch(&agent->members, &at, STARLING_BATCH, fn, arg);
 		spin_unlock(&agent->lock);
 		cond_resched();
 	} while (more && at < last);

@@ -89,7 +89,7 @@ int starling_member_leave(struct starling_agent *agent, struct task_struct *task
 void starling_member_exit(struct task_struct *task);
 void starling_member_exec(struct task_struct *task);
 void starling_members_do(struct starling_agent *agent,
-			 void (*fn)(struct starling_member *m, void *arg), void *arg);
+			 void (*fn)(struct starling_link *link, void *arg), void *arg);
 void starling_members_move(struct starling_agent *from, struct starling_agent *to);
 bool starling_member_role(struct starling_member *m, u16 role, u16 source);
 void starling_member_place(struct starling_member *m, u16 placement);
@@ -108,7 +108,7 @@ void starling_member_read(struct starling_member *m);
 void starling_member_sample(struct starling_member *m);
 void starling_member_count(struct starling_member *m);
 void starling_member_discount(struct starling_member *m);
-void starling_member_stat(struct starling_member *m, void *arg);
+void starling_member_stat(struct starling_link *link, void *arg);
 void starling_member_publish(struct starling_member *m, const struct starling_task_record *pub);
 void starling_member_unpublish(struct starling_member *m);
 void starling_member_rebase(struct starling_member *m);

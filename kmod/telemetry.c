@@ -165,14 +165,15 @@ void starling_pages_update(struct starling_agent *agent)
 	write_end(&head->agent_seq);
 }
 
-static void slot_take_first(struct starling_member *m, void *unused)
+static void slot_take_first(struct starling_link *link, void *unused)
 {
-	starling_slot_take(m);
+	starling_slot_take(starling_member_at(link));
 }
 
 /* For a member that came while all slots were taken. */
-static void slot_take_again(struct starling_member *m, void *arg)
+static void slot_take_again(struct starling_link *link, void *arg)
 {
+	struct starling_member *m = starling_member_at(link);
 	struct starling_page *head = arg;
 
 	if (m->slot == STARLING_SLOT_WAITS && slot_try(m))
