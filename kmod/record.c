@@ -228,19 +228,16 @@ void starling_record_add(struct starling_agent_record *to,
 /* As of an agent that never had a member. */
 void starling_record_clear(struct starling_agent_record *rec)
 {
-	int i;
+	struct starling_agent_record clear = {
+		.id = rec->id,
+		.weight = rec->weight,
+		.parent_id = rec->parent_id,
+		.valid = STARLING_VALID_CPU,
+		.source = STARLING_SOURCES_CPU,
+	};
 
-	rec->tasks = 0;
-	rec->forks = 0;
-	rec->joins = 0;
-	rec->exits = 0;
-	rec->lost = 0;
-	for (i = 0; i < STARLING_NSUMS; i++)
-		*agent_value(rec, i) = 0;
-	rec->valid = STARLING_VALID_CPU;
-	rec->source = STARLING_SOURCES_CPU;
-	rec->estimated = 0;
-	rec->stale = 0;
+	strscpy_pad(clear.name, rec->name, sizeof(clear.name));
+	*rec = clear;
 }
 
 /* Who has left uses no memory any more. */

@@ -131,21 +131,40 @@ static void member_set_agent(struct starling_member *m, struct starling_agent *a
 	starling_agent_put(old);
 }
 
-/* The caller has a reference to @m's agent of its own. */
-static void member_link(struct starling_member *m)
+/* Into the list of its agent, which is locked. */
+static void member_enlist(struct starling_member *m)
 {
-	struct starling_agent *agent = starling_agent_lock(m->agent);
+	struct starling_agent *agent = m->agent;
 
-	member_set_agent(m, agent);
 	m->rec.agent_id = agent->id;
-	starling_member_read(m);
-	starling_member_rebase(m);
 	starling_roll_add(&agent->members, &m->link);
 	starling_member_count(m);
 	if (starling_control_silent())
 		starling_member_unpublish(m);
 	agent->rec.tasks++;
 	starling_slot_take(m);
+}
+
+/* And out of it. */
+static void member_delist(struct starling_member *m)
+{
+	struct starling_agent *agent = m->agent;
+
+	starling_slot_drop(m);
+	agent->rec.tasks--;
+	starling_member_discount(m);
+	starling_roll_del(&agent->members, &m->link);
+}
+
+/* The caller has a reference to @m's agent of its own. */
+static void member_link(struct starling_member *m)
+{
+	struct starling_agent *agent = starling_agent_lock(m->agent);
+
+	member_set_agent(m, agent);
+	starling_member_read(m);
+	starling_member_rebase(m);
+	member_enlist(m);
 	spin_unlock(&agent->lock);
 }
 
@@ -154,10 +173,7 @@ static void member_unlink(struct starling_member *m)
 {
 	struct starling_agent *agent = member_lock(m);
 
-	starling_roll_del(&agent->members, &m->link);
-	starling_member_discount(m);
-	agent->rec.tasks--;
-	starling_slot_drop(m);
+	member_delist(m);
 	spin_unlock(&agent->lock);
 	atomic_dec(&starling_ntasks);
 	starling_member_free(m);
@@ -188,18 +204,15 @@ static void member_left(struct starling_member *m, enum starling_leave how, cons
 	struct starling_agent *agent = member_lock(m);
 
 	m->left = true;
-	starling_roll_del(&agent->members, &m->link);
-	starling_member_discount(m);
+	member_delist(m);
 	if (end)
 		starling_member_set(m, end);
 	else
 		starling_member_read(m);
 	starling_member_add_to(m, &agent->rec);
 	agent->generation++;
-	agent->rec.tasks--;
 	if (how == STARLING_LEFT_EXIT)
 		agent->rec.exits++;
-	starling_slot_drop(m);
 	starling_pages_update(agent);
 	spin_unlock(&agent->lock);
 	trace_starling_task_leave(agent->id, m->task->pid, m->task->tgid,
@@ -408,21 +421,12 @@ int starling_member_leave(struct starling_agent *agent, struct task_struct *task
 static void member_relink(struct starling_member *m, struct starling_agent *from,
 			  struct starling_agent *to)
 {
-	starling_slot_drop(m);
-	starling_roll_del(&from->members, &m->link);
-	starling_member_discount(m);
-	member_set_agent(m, to);
-	starling_roll_add(&to->members, &m->link);
-	m->rec.agent_id = to->id;
-	starling_member_read(m);
-	starling_member_count(m);
-	if (starling_control_silent())
-		starling_member_unpublish(m);
-	from->rec.tasks--;
+	member_delist(m);
 	from->generation++;
-	to->rec.tasks++;
+	member_set_agent(m, to);
+	starling_member_read(m);
+	member_enlist(m);
 	to->generation++;
-	starling_slot_take(m);
 	starling_pages_update(to);
 }
 
