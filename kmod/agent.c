@@ -36,7 +36,6 @@
 #include "task.h"
 #include "telemetry.h"
 #include "trace.h"
-#include "uring.h"
 
 static DEFINE_HASHTABLE(users, 6);
 static DEFINE_SPINLOCK(users_lock);

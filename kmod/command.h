@@ -9,6 +9,8 @@
 
 #include "wait.h"
 
+struct io_uring_cmd;
+
 #define STARLING_ARG_MAX	312
 /* The most that is looked through for something not known here. */
 #define STARLING_SIZE_MAX	4096
@@ -57,6 +59,7 @@ long starling_command_write(const struct starling_command *c, struct file *file,
 long starling_command_do(const struct starling_command *c, struct file *file,
 			 void __user *user);
 long starling_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+int starling_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags);
 
 int starling_record_out(u64 to, u32 to_size, const void *from, size_t size);
 long starling_get_info(struct file *file, void *arg);

@@ -10,7 +10,6 @@
 
 #include "compat.h"
 #include "lease.h"
-#include "lineage.h"
 #include "task.h"
 
 #if defined(CONFIG_PREEMPT_RT) && !defined(HAVE_PREEMPTIBLE_PROBES)

@@ -14,11 +14,8 @@
 #include "control.h"
 #include "kfunc.h"
 #include "lease.h"
-#include "lineage.h"
-#include "remains.h"
 #include "task.h"
 #include "telemetry.h"
-#include "uring.h"
 
 #define LIMIT(_name, _default, _of_what)						\
 	unsigned int starling_##_name = (_default);				\

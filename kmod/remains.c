@@ -17,7 +17,6 @@
 #include <linux/workqueue.h>
 
 #include "agent.h"
-#include "remains.h"
 #include "task.h"
 #include "telemetry.h"
 

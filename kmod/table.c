@@ -11,7 +11,6 @@
 #include "lease.h"
 #include "list.h"
 #include "task.h"
-#include "uring.h"
 #include "wait.h"
 
 /* @_last: of the first version; @_reserved: where what must be zero begins. */

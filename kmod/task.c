@@ -35,7 +35,6 @@
 #include "agent.h"
 #include "control.h"
 #include "event.h"
-#include "remains.h"
 #include "task.h"
 #include "telemetry.h"
 #include "trace.h"

@@ -120,6 +120,14 @@ void starling_record_clear(struct starling_agent_record *rec);
 bool starling_member_record(struct starling_member *m, struct pid_namespace *ns,
 			    struct starling_task_record *rec);
 
+/* lineage.c: membership follows fork, exec and exit. */
+int starling_lineage_init(void);
+void starling_lineage_exit(void);
+
+/* remains.c: what tasks used up to their very end. */
+bool starling_remains_add(struct starling_member *m);
+void starling_remains_exit(void);
+
 long starling_agent_join(struct file *file, void *arg);
 long starling_agent_leave(struct file *file, void *arg);
 long starling_task_stat(struct file *file, void *arg);

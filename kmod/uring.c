@@ -26,7 +26,6 @@
 #include "agent.h"
 #include "command.h"
 #include "compat_uring.h"
-#include "uring.h"
 
 /* None of them is known: fixed buffers, several results. The rest is the kernel's. */
 #define FLAGS_OF_USER	GENMASK(23, 0)
