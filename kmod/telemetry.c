@@ -115,17 +115,20 @@ static bool slot_try(struct starling_member *m)
 }
 
 /*
- * Nothing to do for one that has a slot or waits for one. A task that the
+ * For one that has none yet, and perhaps waits for one. A task that the
  * creator's PID namespace does not know gets none and waits for none.
  */
 void starling_slot_take(struct starling_member *m)
 {
 	struct starling_pages *pages = m->agent->pages;
+	bool waited = m->slot == STARLING_SLOT_WAITS, waits;
 
-	if (!pages || !m->rec.tid || m->slot != STARLING_SLOT_NONE || slot_try(m))
+	if (!pages || !m->rec.tid || m->slot >= 0)
 		return;
-	m->slot = STARLING_SLOT_WAITS;
-	WRITE_ONCE(pages->head->overflow, pages->head->overflow + 1);
+	waits = !slot_try(m);
+	if (waits)
+		m->slot = STARLING_SLOT_WAITS;
+	WRITE_ONCE(pages->head->overflow, pages->head->overflow + waits - waited);
 }
 
 static void slot_free(struct starling_pages *pages, unsigned int i)
@@ -165,30 +168,9 @@ void starling_pages_update(struct starling_agent *agent)
 	write_end(&head->agent_seq);
 }
 
-static void slot_take_first(struct starling_link *link, void *unused)
+static void member_slot_take(struct starling_link *link, void *unused)
 {
 	starling_slot_take(starling_member_at(link));
-}
-
-/* For a member that came while all slots were taken. */
-static void slot_take_again(struct starling_link *link, void *arg)
-{
-	struct starling_member *m = starling_member_at(link);
-	struct starling_page *head = arg;
-
-	if (m->slot == STARLING_SLOT_WAITS && slot_try(m))
-		WRITE_ONCE(head->overflow, head->overflow - 1);
-}
-
-static bool slots_refillable(struct starling_agent *agent)
-{
-	struct starling_pages *pages = agent->pages;
-	bool ret;
-
-	spin_lock(&agent->lock);
-	ret = pages->head->overflow && pages->ntaken < nslots(pages);
-	spin_unlock(&agent->lock);
-	return ret;
 }
 
 static bool chunk_wanted(const struct starling_pages *pages)
@@ -218,12 +200,15 @@ static void chunk_add(struct starling_pages *pages, void *chunk)
 	smp_store_release(&pages->head->nslots, nslots(pages));
 }
 
-/* Room for all who wait; without memory it is tried again at the next sample. */
-static void pages_grow(struct starling_agent *agent)
+/*
+ * Room for all who wait; without memory it is tried again at the next sample.
+ * True: there is room for some of them.
+ */
+static bool pages_grow(struct starling_agent *agent)
 {
 	struct starling_pages *pages = agent->pages;
 	void *chunk = NULL;
-	bool wanted;
+	bool wanted, room;
 
 	do {
 		spin_lock(&agent->lock);
@@ -232,11 +217,13 @@ static void pages_grow(struct starling_agent *agent)
 			chunk = NULL;
 		}
 		wanted = chunk_wanted(pages);
+		room = pages->head->overflow && pages->ntaken < nslots(pages);
 		spin_unlock(&agent->lock);
 		if (wanted && !chunk)
 			chunk = chunk_alloc(pages->memcg);
 	} while (wanted && chunk);
 	vfree(chunk);
+	return room;
 }
 
 /* The members with slots in one chunk, @from is the first of them; the next one's first. */
@@ -264,9 +251,8 @@ static void pages_sample(struct starling_agent *agent)
 		spin_unlock(&agent->lock);
 		cond_resched();
 	} while (i < nslots(pages));
-	pages_grow(agent);
-	if (slots_refillable(agent))
-		starling_members_do(agent, slot_take_again, pages->head);
+	if (pages_grow(agent))
+		starling_members_do(agent, member_slot_take, NULL);
 	spin_lock(&agent->lock);
 	starling_pages_update(agent);
 	WRITE_ONCE(pages->head->sampled_ns, ktime_get_ns());
@@ -353,7 +339,7 @@ static int pages_provide(struct starling_agent *agent)
 		starling_pages_free(pages);
 		return 0;
 	}
-	starling_members_do(agent, slot_take_first, NULL);
+	starling_members_do(agent, member_slot_take, NULL);
 	pages_sample(agent);
 	return 0;
 }
