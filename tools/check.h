@@ -9,12 +9,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum check_state { CHECK_OK, CHECK_WARN, CHECK_NO };
+enum check_state { CHECK_OK, CHECK_WARN, CHECK_NO, CHECK_OTHER };
 
 struct check_result {
 	enum check_state state;
 	char detail[160];
-	const char *remedy;	/* static text; NULL when ok */
+	const char *remedy;	/* static text; NULL when ok; of others: what it means */
 };
 
 struct check {

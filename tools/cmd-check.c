@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include "daemon/others.h"
 #include "tools/check.h"
 #include "tools/cli.h"
 
@@ -29,7 +30,14 @@ static const struct check checks[] = {
 	{ "daemon", check_daemon, false },
 };
 
-enum { NCHECKS = sizeof(checks) / sizeof(checks[0]) };
+enum { NCHECKS = sizeof(checks) / sizeof(checks[0]), ROWS_MAX = NCHECKS + OTHERS_MAX };
+
+/* One line of the answer: a check, or somebody else who was found. */
+struct row {
+	const char *name;
+	bool needed;
+	struct check_result r;
+};
 
 static const struct {
 	const char *word;
@@ -38,6 +46,7 @@ static const struct {
 	[CHECK_OK] = { "ok", "green" },
 	[CHECK_WARN] = { "warn", "brown" },
 	[CHECK_NO] = { "no", "red" },
+	[CHECK_OTHER] = { "found", "brown" },
 };
 
 void check_say(struct check_result *r, enum check_state state,
@@ -61,34 +70,46 @@ static const struct argp argp = {
 	.children = children,
 };
 
-static void print_json(const struct check_result *r, bool able)
+/* Nothing to set right, but to know. */
+static size_t add_others(struct row *row)
+{
+	struct other_found other[OTHERS_MAX];
+	size_t n = others_find("", other);
+
+	for (size_t i = 0; i < n; i++) {
+		row[i].name = other[i].other->name;
+		check_say(&row[i].r, CHECK_OTHER, other[i].other->means, "%s", other[i].detail);
+	}
+	return n;
+}
+
+static void print_json(const struct row *row, size_t n, bool able)
 {
 	json_t *list = json_array(), *out;
 
-	for (int i = 0; i < NCHECKS; i++)
+	for (size_t i = 0; i < n; i++)
 		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s?, s:b}",
-			"name", checks[i].name, "state", states[r[i].state].word,
-			"detail", r[i].detail, "remedy", r[i].remedy,
-			"needed", checks[i].needed));
+			"name", row[i].name, "state", states[row[i].r.state].word,
+			"detail", row[i].r.detail, "remedy", row[i].r.remedy,
+			"needed", row[i].needed));
 	out = json_pack("{s:i, s:b, s:o}", "version", 1, "ok", able, "checks", list);
 	cli_print_json(out);
 	json_decref(out);
 }
 
-static int add_row(struct libscols_table *tb, const struct check *c,
-		   const struct check_result *r)
+static int add_row(struct libscols_table *tb, const struct row *row)
 {
 	struct libscols_line *line = scols_table_new_line(tb, NULL);
 
-	if (!line || scols_line_set_data(line, 0, c->name) ||
-	    scols_line_set_data(line, 1, states[r->state].word) ||
-	    scols_line_set_data(line, 2, r->detail))
+	if (!line || scols_line_set_data(line, 0, row->name) ||
+	    scols_line_set_data(line, 1, states[row->r.state].word) ||
+	    scols_line_set_data(line, 2, row->r.detail))
 		return -ENOMEM;
 	return scols_cell_set_color(scols_line_get_cell(line, 1),
-				    states[r->state].colour);
+				    states[row->r.state].colour);
 }
 
-static int print_table(const struct check_result *r, const struct common *o)
+static int print_table(const struct row *row, size_t n, const struct common *o)
 {
 	static const char *const heads[] = { "CHECK", "STATE", "DETAIL" };
 	struct libscols_table *tb;
@@ -103,45 +124,48 @@ static int print_table(const struct check_result *r, const struct common *o)
 	for (int i = 0; !err && i < 3; i++)
 		if (!scols_table_new_column(tb, heads[i], 0, 0))
 			err = -ENOMEM;
-	for (int i = 0; !err && i < NCHECKS; i++)
-		err = add_row(tb, &checks[i], &r[i]);
+	for (size_t i = 0; !err && i < n; i++)
+		err = add_row(tb, &row[i]);
 	if (!err)
 		err = scols_print_table(tb);
 	scols_unref_table(tb);
 	return err;
 }
 
-static void print_remedies(const struct check_result *r, bool able)
+static void print_remedies(const struct row *row, size_t n, bool able)
 {
 	putchar('\n');
-	for (int i = 0; i < NCHECKS; i++)
-		if (r[i].state != CHECK_OK && r[i].remedy)
-			printf("%s: %s\n", checks[i].name, r[i].remedy);
+	for (size_t i = 0; i < n; i++)
+		if (row[i].r.state != CHECK_OK && row[i].r.remedy)
+			printf("%s: %s\n", row[i].name, row[i].r.remedy);
 	puts(able ? "Starling can do its main job here." :
 	     "Starling cannot do its main job here as this user: see each 'no'.");
 }
 
 int cmd_check(int argc, char **argv)
 {
-	struct check_result r[NCHECKS];
+	struct row row[ROWS_MAX] = { 0 };
 	struct common o = { 0 };
+	size_t n = NCHECKS;
 	bool able = true;
 
 	if (argp_parse(&argp, argc, argv, 0, NULL, &o))
 		return EX_USAGE_;
-	memset(r, 0, sizeof(r));
 	for (int i = 0; i < NCHECKS; i++) {
-		checks[i].fn(&r[i]);
-		if (checks[i].needed && r[i].state == CHECK_NO)
+		row[i].name = checks[i].name;
+		row[i].needed = checks[i].needed;
+		checks[i].fn(&row[i].r);
+		if (checks[i].needed && row[i].r.state == CHECK_NO)
 			able = false;
 	}
+	n += add_others(row + n);
 	if (o.json) {
-		print_json(r, able);
-	} else if (print_table(r, &o)) {
+		print_json(row, n, able);
+	} else if (print_table(row, n, &o)) {
 		cli_error("out of memory");
 		return EX_FAILED;
 	} else if (!o.no_legend) {
-		print_remedies(r, able);
+		print_remedies(row, n, able);
 	}
 	return able ? EX_OK_ : EX_FAILED;
 }

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "daemon/log.h"
+#include "daemon/others.h"
 #include "daemon/place/group.h"
 #include "daemon/place/placer.h"
 
@@ -61,7 +62,7 @@ static bool has_limit(const char *dir, const char *file, const char *none)
 static bool is_limited(const char *dir)
 {
 	char path[CGFS_PATH_LEN], *slash;
-	char cpus[8];
+	char cpus[8], weight[8];
 
 	snprintf(path, sizeof(path), "%s", dir);
 	while (strlen(path) > strlen(CGFS_ROOT)) {
@@ -70,6 +71,9 @@ static bool is_limited(const char *dir)
 		    has_limit(path, "cpu.max", "max"))
 			return true;
 		if (!cgfs_read(path, "cpuset.cpus", cpus, sizeof(cpus)) && cpus[0])
+			return true;
+		if (!cgfs_read(path, "cpu.weight", weight, sizeof(weight)) &&
+		    strcmp(weight, "100"))
 			return true;
 		slash = strrchr(path, '/');
 		if (!slash)
@@ -83,7 +87,7 @@ static bool may_move(const struct place_task *t, const char *dir)
 {
 	if (!strcmp(dir, CGFS_ROOT))
 		return true;
-	return t->opted_in && !is_limited(dir);
+	return t->opted_in && !others_own_group(dir) && !is_limited(dir);
 }
 
 static bool belongs(const struct place_task *t)

@@ -59,7 +59,7 @@ ok $? "check answers without a daemon"
 [ $? -le 1 ] && is_json && python3 -c '
 import json, sys
 for c in json.load(open(sys.argv[1]))["checks"]:
-    assert c["state"] in ("ok", "warn", "no"), c
+    assert c["state"] in ("ok", "warn", "no", "found"), c
     assert c["state"] == "ok" or c["remedy"], c' "$TMP/out"
 ok $? "check --json: a remedy for each no"
 "$STARLING" check --no-legend >"$TMP/out" 2>&1

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 policy_src := $(wildcard daemon/policy/*.c) daemon/cpuset.c
-place_src := $(filter-out %/placers.c %/sched-ext.c,$(wildcard daemon/place/*.c)) daemon/cpuset.c daemon/log.c
+place_src := $(filter-out %/placers.c %/sched-ext.c,$(wildcard daemon/place/*.c)) daemon/cpuset.c daemon/log.c daemon/others.c
 topology_src := $(wildcard daemon/topology*.c) daemon/cpuset.c
 
 unit_scene := tests/unit/scene.c $(policy_src)
@@ -13,3 +13,4 @@ $(eval $(call testprog,unit-journal,tests/unit/journal.c $(unit_kid),$(CMOCKA_LI
 $(eval $(call testprog,unit-place,tests/unit/place.c $(unit_kid),$(CMOCKA_LIBS)))
 $(eval $(call testprog,unit-topology,tests/unit/topology.c daemon/policy/protect.c $(topology_src),$(CMOCKA_LIBS) $(HWLOC_LIBS)))
 $(eval $(call testprog,unit-cgroup,tests/unit/cgroup.c $(unit_kid),$(CMOCKA_LIBS)))
+$(eval $(call testprog,unit-others,tests/unit/others.c daemon/others.c,$(CMOCKA_LIBS)))
