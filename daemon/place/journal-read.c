@@ -20,7 +20,7 @@ static bool is_octal(const char *s)
 	return true;
 }
 
-static void unescape(char *s)
+void journal_unescape(char *s)
 {
 	char *out = s;
 
@@ -95,8 +95,8 @@ static int read_move(struct journal *j, char *line)
 		return -EINVAL;
 	id.start = start;
 	id.tgid = id.tid;
-	unescape(from);
-	unescape(to);
+	journal_unescape(from);
+	journal_unescape(to);
 	journal_remember_move(j, &id, from, to);
 	return 0;
 }
@@ -110,8 +110,8 @@ static int read_group(struct journal *j, char *line)
 	dir = strtok_r(line + 2, " ", &home);
 	if (!dir)
 		return -EINVAL;
-	unescape(dir);
-	unescape(home);
+	journal_unescape(dir);
+	journal_unescape(home);
 	journal_remember_move(j, NULL, *home ? home : NULL, dir);
 	return 0;
 }
@@ -138,6 +138,9 @@ static int read_line(struct journal *j, char *line)
 		return 0;
 	case 'g':
 		return read_group(j, line);
+	case 'k':
+	case 'u':
+		return line[1] == ' ' ? journal_read_mask(j, line) : -EINVAL;
 	default:
 		return -EINVAL;
 	}
@@ -152,11 +155,12 @@ static int read_header(struct journal *j, const char *line)
 
 	if (sscanf(line, "starling-journal %d %39s %llu", &version, id, &since) != 3)
 		return 0;
-	if (version != JOURNAL_VERSION)
+	if (version < 1 || version > JOURNAL_VERSION)
 		return -EPROTONOSUPPORT;
 	if (!journal_boot_id(now, sizeof(now)) && strcmp(id, now))
 		return 0;
 	j->since = since ? since : 1;
+	j->version = version;
 	j->lines = 1;
 	return 1;
 }

@@ -2,17 +2,22 @@
 /*
  * The journal's file.
  *
- *   starling-journal 1 BOOT-ID TICKS
+ *   starling-journal 2 BOOT-ID TICKS
  *   t TID TGID START PGID SID UID CGROUP ATTRIBUTE OLD NEW
  *   b TID START ATTRIBUTES		is back (bits, see enum attr)
  *   m PID START FROM TO		process moved between cgroups
  *   r PID START			... is back
  *   g GROUP [HOME]			cgroup made; HOME of those born in it
+ *   k NAME ID OLD NEW			mask of the machine's own, see sysmask.h
+ *   u NAME				... is back
  *
  * Lines are only ever appended, so a crash can tear but the last one, whose
  * change has then not been made. A file of another boot speaks of no task
  * that lives. Words are separated by a blank; blanks in paths are written as
  * "\040", as in /proc/mounts.
+ *
+ * Version 1 had no masks. What reads that alone would pass them over and then
+ * empty the file, so the number tells it to leave the file alone.
  */
 #include "daemon/place/journal.h"
 
@@ -24,6 +29,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "daemon/topology.h"
 
 enum {
 	LINE_USUAL_LEN = 256,
@@ -163,6 +169,8 @@ static void clear(struct journal *j)
 		drop(j, e);
 	while (j->move)
 		journal_remove_move(j, j->move);
+	while (j->mask)
+		journal_remove_mask(j, j->mask);
 	j->since = 0;
 	j->lines = 0;
 	j->len = 0;
@@ -248,7 +256,7 @@ static void put_attr(struct journal *j, const struct identity *id, enum attr a,
 	    attr_format(a, new, is, sizeof(is)));
 }
 
-static void escape(const char *in, char *out, size_t len)
+void journal_escape(const char *in, char *out, size_t len)
 {
 	size_t at = 0;
 
@@ -266,12 +274,22 @@ static void put_move(struct journal *j, const struct identity *id,
 {
 	char a[4096], b[4096];
 
-	escape(to, b, sizeof(b));
-	escape(from ? from : "", a, sizeof(a));
+	journal_escape(to, b, sizeof(b));
+	journal_escape(from ? from : "", a, sizeof(a));
 	if (!id)
 		put(j, "g %s%s%s\n", b, *a ? " " : "", a);
 	else
 		put(j, "m %u %llu %s %s\n", id->tid, (unsigned long long)id->start, a, b);
+}
+
+static void put_mask(struct journal *j, const char *name, const char *id,
+		     const cpu_set_t *old, const cpu_set_t *new)
+{
+	char word[4 * SYSMASK_ID_LEN], was[4096], is[4096];
+
+	journal_escape(id, word, sizeof(word));
+	put(j, "k %s %s %s %s\n", name, word, cpuset_format(old, was, sizeof(was)),
+	    cpuset_format(new, is, sizeof(is)));
 }
 
 void journal_note(struct journal *j, const struct identity *id, unsigned int bits,
@@ -298,6 +316,24 @@ void journal_note_move(struct journal *j, const struct identity *id,
 	put_header(j);
 	journal_remember_move(j, id, from, to);
 	put_move(j, id, from, to);
+}
+
+void journal_note_mask(struct journal *j, const struct sysmask *m, const cpu_set_t *old,
+		       const cpu_set_t *new)
+{
+	put_header(j);
+	j->no_memory |= !journal_remember_mask(j, m->name, m->id, old, new);
+	put_mask(j, m->name, m->id, old, new);
+}
+
+void journal_back_mask(struct journal *j, const char *name)
+{
+	struct journal_mask *m = journal_find_mask(j, name);
+
+	if (!m)
+		return;
+	put(j, "u %s\n", name);
+	journal_remove_mask(j, m);
 }
 
 void journal_back(struct journal *j, uint32_t tid, uint64_t start, unsigned int bits)
@@ -390,6 +426,7 @@ static void put_moves(struct journal *j, const struct journal_move *m)
 
 static void put_everything(struct journal *j)
 {
+	const struct journal_mask *m;
 	struct journal_entry *e;
 
 	j->len = 0;
@@ -398,6 +435,8 @@ static void put_everything(struct journal *j)
 	for (e = j->entry; e; e = e->hh.next)
 		put_entry(j, e);
 	put_moves(j, j->move);
+	for (m = j->mask; m; m = m->hh.next)
+		put_mask(j, m->name, m->id, &m->old, &m->new);
 }
 
 /* The new file replaces the old one whole, or not at all. */
@@ -429,7 +468,7 @@ static int rewrite(struct journal *j)
 static bool too_long(const struct journal *j)
 {
 	const struct journal_entry *e;
-	size_t live = 0;
+	size_t live = HASH_COUNT(j->mask);
 
 	if (j->lines < LINES_KEEP)
 		return false;
@@ -477,6 +516,7 @@ int journal_open(struct journal **out, const char *dir)
 	if (!j)
 		return -ENOMEM;
 	j->fd = -1;
+	j->root = "";
 	err = make_dir(dir);
 	if (!err && asprintf(&j->path, "%s/journal", dir) < 0) {
 		j->path = NULL;
@@ -490,6 +530,9 @@ int journal_open(struct journal **out, const char *dir)
 		goto out_free;
 	}
 	err = journal_read(j);
+	/* what an older version kept is ours now, and may get lines new to that */
+	if (!err && j->since && j->version != JOURNAL_VERSION)
+		err = rewrite(j);
 	if (err)
 		goto out_free;
 	*out = j;
@@ -516,6 +559,7 @@ void journal_close(struct journal *j)
 
 size_t journal_count(const struct journal *j)
 {
+	const struct journal_mask *mask;
 	const struct journal_entry *e;
 	const struct journal_move *m;
 	size_t n = 0;
@@ -525,6 +569,8 @@ size_t journal_count(const struct journal *j)
 			n += __builtin_popcount(e->active);
 	for (m = j->move; m; m = m->next)
 		n += !m->group;
+	for (mask = j->mask; mask; mask = mask->hh.next)
+		n += !CPU_EQUAL(&mask->old, &mask->new);
 	return n;
 }
 
@@ -536,6 +582,7 @@ int journal_undo(struct journal *j)
 	n = journal_undo_moves(j, &err);
 	n += journal_undo_tasks(j, &err);
 	n += journal_undo_children(j, &err);
+	journal_undo_masks(j, &err);
 	if (err) {
 		journal_flush(j);
 		return err;
