@@ -13,6 +13,7 @@
 #include <systemd/sd-event.h>
 #include "daemon/agent.h"
 #include "daemon/edge.h"
+#include "daemon/place/noise.h"
 #include "daemon/place/place.h"
 #include "daemon/policy/policy.h"
 #include "daemon/sense/sense.h"
@@ -31,6 +32,7 @@ struct options {
 	bool no_bpf;
 	bool no_kmod;
 	bool journal_undo;
+	bool no_noise;		/* leave interrupts and kernel threads where they are */
 };
 
 /* What the daemon did, for status. */
@@ -54,6 +56,7 @@ struct daemon {
 	struct journal *journal;
 	const struct placer_ops *placer_ops;	/* NULL: only look */
 	struct placer *placer;
+	struct noise *noise;	/* NULL: not moved */
 
 	struct task_table tasks;
 	struct agent_table agents;

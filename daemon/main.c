@@ -19,6 +19,7 @@
 #include "daemon/log.h"
 #include "daemon/loop.h"
 #include "daemon/manage.h"
+#include "daemon/others.h"
 #include "daemon/paths.h"
 #include "daemon/rules.h"
 #include "daemon/self.h"
@@ -29,7 +30,7 @@ const char *argp_program_version = "starlingd " STARLING_VERSION;
 
 enum {
 	OPT_PLACER = 0x100, OPT_RUNDIR, OPT_SOCKET, OPT_NO_BPF, OPT_NO_KMOD,
-	OPT_CUDA_LIB, OPT_UNDO, OPT_LEASES,
+	OPT_CUDA_LIB, OPT_UNDO, OPT_LEASES, OPT_NOISE,
 };
 
 static const struct argp_option option_table[] = {
@@ -43,6 +44,8 @@ static const struct argp_option option_table[] = {
 	{ "no-bpf", OPT_NO_BPF, NULL, 0, "Use /proc only", 0 },
 	{ "no-kmod", OPT_NO_KMOD, NULL, 0, "Do not use /dev/starling", 0 },
 	{ "cuda-lib", OPT_CUDA_LIB, "PATH", 0, "Watch this libcuda too", 0 },
+	{ "noise", OPT_NOISE, "on|off", 0,
+	  "Keep interrupts and kernel threads off protected CPUs (default: on)", 0 },
 	{ "leases", OPT_LEASES, "RULE=VALUE,...", 0,
 	  "Rules for leases of GPU 0: slots, memory, limit, notice, aging, starve", 0 },
 	{ "journal-undo", OPT_UNDO, NULL, 0,
@@ -58,6 +61,13 @@ static void parse_rules(struct options *o, const char *arg, struct argp_state *s
 
 	if (rules_parse(arg, &o->rules, why, sizeof(why)))
 		argp_failure(state, argp_err_exit_status, 0, "%s", why);
+}
+
+static void parse_noise(struct options *o, const char *arg, struct argp_state *state)
+{
+	o->no_noise = !strcmp(arg, "off");
+	if (!o->no_noise && strcmp(arg, "on"))
+		argp_error(state, "--noise is on or off, not '%s'", arg);
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -88,6 +98,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		break;
 	case OPT_LEASES:
 		parse_rules(o, arg, state);
+		break;
+	case OPT_NOISE:
+		parse_noise(o, arg, state);
 		break;
 	case OPT_UNDO:
 		o->journal_undo = true;
@@ -241,6 +254,26 @@ void daemon_fall_back(struct daemon *d, const char *why)
 		log_warn("going on with placer %s", d->placer_ops->name);
 }
 
+/* Said once: it is a reason for much that may be wondered at later. */
+static void say_others(void)
+{
+	struct other_found other[OTHERS_MAX];
+	size_t n = others_find("", other);
+
+	for (size_t i = 0; i < n; i++)
+		log_info("%s (%s): %s", other[i].other->name, other[i].detail,
+			 other[i].other->means);
+}
+
+static int open_noise(struct daemon *d)
+{
+	say_others();
+	if (d->opt.no_noise || !d->placer)
+		return 0;
+	d->noise = noise_open(d->journal);
+	return d->noise ? 0 : -ENOMEM;
+}
+
 static int open_control(struct daemon *d)
 {
 	int err = control_open(&d->control, d);
@@ -291,7 +324,7 @@ static void say_mode(const struct daemon *d)
 static int daemon_open(struct daemon *d)
 {
 	static int (*const steps[])(struct daemon *d) = {
-		open_topology, open_sense, open_placer, open_loop, open_control,
+		open_topology, open_sense, open_placer, open_noise, open_loop, open_control,
 	};
 	int err = 0;
 
@@ -313,6 +346,9 @@ static void daemon_close(struct daemon *d)
 	int n = 0;
 
 	control_close(d->control);
+	if (d->noise && noise_undo(d->noise) < 0)
+		log_err("not all noise could be put back; the next start tries again");
+	noise_close(d->noise);
 	if (d->placer) {
 		n = d->placer_ops->undo(d->placer);
 		d->placer_ops->close(d->placer);

@@ -539,6 +539,16 @@ void manage_slow(const char *what, uint64_t since)
 		log_debug("%s took %llu ms", what, (unsigned long long)took / 1000000);
 }
 
+static void keep_quiet(struct daemon *d)
+{
+	uint64_t begin = now_ns();
+
+	if (!d->noise || !daemon_places(d))
+		return;
+	noise_round(d->noise, &d->plan.protected_cpus, begin);
+	manage_slow("keeping noise off", begin);
+}
+
 /* What the placer works by may be taken from it at any time. */
 static void beat(struct daemon *d)
 {
@@ -582,6 +592,7 @@ void manage_round(struct daemon *d)
 	manage_decide(d);
 	hurry_done(d);
 	beat(d);
+	keep_quiet(d);
 	member_watch(d, d->round_ns);
 	agent_expire(&d->agents, d->round_ns, AGENT_KEEP_NS);
 	d->count.rounds++;
@@ -610,6 +621,8 @@ int manage_off(struct daemon *d)
 	int n = 0;
 
 	d->off = true;
+	if (d->noise)
+		noise_undo(d->noise);
 	if (d->placer)
 		n = d->placer_ops->undo(d->placer);
 	for (task = d->tasks.head; task; task = task->hh.next)

@@ -33,7 +33,7 @@ static const char control_idl[] =
 "interface " CONTROL_INTERFACE "\n\n"
 "# What is managed, what is protected, per agent and per feeder.\n"
 "method Status() -> (version: int, starling: string, mode: object,\n"
-"  plan: object, agents: []object, feeders: []object, daemon: object)\n\n"
+"  plan: object, noise: object, agents: []object, feeders: []object, daemon: object)\n\n"
 "# Why a process or thread is treated as it is.\n"
 "method Explain(pid: int) -> (version: int, plan: string, tasks: []object)\n\n"
 "# Undo everything and only watch; and go on again.\n"

@@ -84,6 +84,38 @@ static json_t *mode(const struct daemon *d)
 	return o;
 }
 
+static json_t *noise_kind(const struct noise_count *c, enum sysmask_kind kind)
+{
+	const unsigned int *nr = c->nr[kind];
+	json_t *o = json_object();
+
+	put(o, "kept_off", json_integer(nr[NOISE_HELD]));
+	put(o, "fixed", json_integer(nr[NOISE_FIXED]));
+	put(o, "no_other_cpu", json_integer(nr[NOISE_NO_ROOM]));
+	put(o, "changed_by_others", json_integer(nr[NOISE_FOREIGN]));
+	put(o, "failed", json_integer(nr[NOISE_FAILED]));
+	return o;
+}
+
+static json_t *noise(const struct daemon *d)
+{
+	json_t *o = json_object();
+	struct noise_count c;
+	char text[512];
+
+	if (!d->noise)
+		return o;
+	noise_count(d->noise, &c);
+	put(o, "cpus", report_cpus(noise_cpus(d->noise)));
+	put(o, "text", json_string(noise_text(d->noise, text, sizeof(text))));
+	put(o, "left_to", text_or_null(noise_left_to(d->noise)));
+	put(o, "interrupts", noise_kind(&c, SYSMASK_IRQ));
+	put(o, "new_interrupts", noise_kind(&c, SYSMASK_IRQ_DEFAULT));
+	put(o, "workqueues", noise_kind(&c, SYSMASK_WORKQUEUE));
+	put(o, "kernel_threads", noise_kind(&c, SYSMASK_KTHREAD));
+	return o;
+}
+
 static json_t *one_agent(const struct agent *a)
 {
 	double cpu = a->past_run_ns + a->run_ns, gpu;
@@ -198,6 +230,7 @@ json_t *report_status(struct daemon *d)
 	put(o, "starling", json_string(STARLING_VERSION));
 	put(o, "mode", mode(d));
 	put(o, "plan", report_plan(&d->plan));
+	put(o, "noise", noise(d));
 	put(o, "agents", agents(d));
 	put(o, "feeders", feeders(d));
 	put(o, "daemon", own(d));
@@ -250,6 +283,13 @@ static json_t *placement(const struct daemon *d, const struct task *task)
 	return n > 0 ? json_string(text) : json_null();
 }
 
+static const char *kthread_text(const struct daemon *d, uint32_t tid)
+{
+	const char *text = d->noise ? noise_explain(d->noise, tid) : NULL;
+
+	return text ? text : "a kernel thread: nothing was done to it";
+}
+
 /* Why nothing was done to a task that has a role. */
 static const char *untouched(const struct daemon *d, const struct task *task)
 {
@@ -258,7 +298,7 @@ static const char *untouched(const struct daemon *d, const struct task *task)
 	if (!d->placer)
 		return "the daemon only watches: no placer";
 	if (task->kthread)
-		return "a kernel thread: these are left alone";
+		return kthread_text(d, task->tid);
 	if (!task->role)
 		return "it has no role: no agent's and not on a GPU's request path";
 	return "the plan leaves this role as it was";
@@ -287,7 +327,7 @@ static json_t *explain_task(const struct daemon *d, const struct task *task)
 	return o;
 }
 
-static json_t *explain_stranger(uint32_t tid, const struct proc_stat *st)
+static json_t *explain_stranger(const struct daemon *d, uint32_t tid, const struct proc_stat *st)
 {
 	json_t *o = json_object();
 
@@ -295,7 +335,7 @@ static json_t *explain_stranger(uint32_t tid, const struct proc_stat *st)
 	put(o, "pid", json_integer(st->tgid));
 	put(o, "comm", name_text(st->comm));
 	put(o, "managed", json_false());
-	put(o, "why", json_string(st->kthread ? "a kernel thread: these are left alone" :
+	put(o, "why", json_string(st->kthread ? kthread_text(d, tid) :
 		"not in an agent and not on the request path of a GPU"));
 	return o;
 }
@@ -315,7 +355,7 @@ json_t *report_explain(struct daemon *d, uint32_t pid, int *err)
 		if (task->tid == pid || (task->tgid == pid && st.tgid == pid))
 			json_array_append_new(list, explain_task(d, task));
 	if (!json_array_size(list))
-		json_array_append_new(list, explain_stranger(pid, &st));
+		json_array_append_new(list, explain_stranger(d, pid, &st));
 	o = json_object();
 	put(o, "version", json_integer(REPORT_VERSION));
 	put(o, "plan", json_string(d->plan.why));

@@ -91,6 +91,7 @@ static void print_head(const json_t *status)
 {
 	const json_t *mode = json_object_get(status, "mode");
 	const json_t *plan = json_object_get(status, "plan");
+	const json_t *noise = json_object_get(status, "noise");
 
 	printf("%s: %lld cpus (%lld big), probes %s, module %s, placer %s\n",
 	       field_text(mode, "state"), field_int(mode, "cpus"),
@@ -100,8 +101,11 @@ static void print_head(const json_t *status)
 	if (field_known(mode, "missing"))
 		printf("missing: %s\n", field_text(mode, "missing"));
 	printf("plan: %s\n", field_text(plan, "why"));
-	printf("protected cpus: %s; lent: %s\n\n", field_text(plan, "protected"),
+	printf("protected cpus: %s; lent: %s\n", field_text(plan, "protected"),
 	       field_text(plan, "lent"));
+	if (field_known(noise, "text"))
+		printf("noise: %s\n", field_text(noise, "text"));
+	putchar('\n');
 }
 
 static void print_foot(const json_t *status)

@@ -189,6 +189,7 @@ int journal_undo_masks(struct journal *j, int *err)
 		journal_back_mask(j, m->name);
 	}
 	if (n)
-		log_info("interrupts, work queues and kernel threads: %d as before", n);
+		log_info("restored %d mask%s of interrupts, work queues and kernel threads",
+			 n, n == 1 ? "" : "s");
 	return n;
 }

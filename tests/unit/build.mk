@@ -13,4 +13,5 @@ $(eval $(call testprog,unit-journal,tests/unit/journal.c $(unit_kid),$(CMOCKA_LI
 $(eval $(call testprog,unit-place,tests/unit/place.c $(unit_kid),$(CMOCKA_LIBS)))
 $(eval $(call testprog,unit-topology,tests/unit/topology.c daemon/policy/protect.c $(topology_src),$(CMOCKA_LIBS) $(HWLOC_LIBS)))
 $(eval $(call testprog,unit-cgroup,tests/unit/cgroup.c $(unit_kid),$(CMOCKA_LIBS)))
+$(eval $(call testprog,unit-noise,tests/unit/noise.c $(unit_kid),$(CMOCKA_LIBS)))
 $(eval $(call testprog,unit-others,tests/unit/others.c daemon/others.c,$(CMOCKA_LIBS)))
