@@ -482,8 +482,11 @@ int journal_flush(struct journal *j)
 	int err = j->no_memory ? -ENOMEM : 0;
 
 	j->no_memory = false;
-	if (!err && j->len)
+	if (!err && j->torn)	/* memory has it all */
+		err = rewrite(j);
+	else if (!err && j->len)
 		err = write_all(j->fd, j->buf, j->len);
+	j->torn = err;
 	j->len = 0;
 	/* a rewrite that fails leaves the long file, which is as good */
 	if (!err && too_long(j) && rewrite(j))

@@ -67,6 +67,7 @@ struct journal {
 	size_t len;
 	size_t cap;
 	bool no_memory;		/* a line was lost: the next flush fails */
+	bool torn;		/* the file lacks what could not be written */
 	struct journal_entry *entry;
 	struct journal_move *move;	/* newest first */
 	struct journal_mask *mask;

@@ -262,6 +262,14 @@ static void no_space_left(void **x)
 	assert_int_equal(journal_flush(j), -ENOSPC);
 	close(j->fd);
 	j->fd = fd;
+	/* once there is room, the file has all of it, the first line included */
+	note_nice(7);
+	set_nice(7);
+	reopen();
+	assert_int_equal(j->bad_lines, 0);
+	assert_int_equal(journal_count(j), 1);
+	assert_int_equal(journal_undo(j), 1);
+	assert_attrs_equal(kid_attrs(kid.pid), before);
 	(void)x;
 }
 
