@@ -541,11 +541,12 @@ void manage_slow(const char *what, uint64_t since)
 
 static void keep_quiet(struct daemon *d)
 {
+	static const cpu_set_t none;
 	uint64_t begin = now_ns();
 
-	if (!d->noise || !daemon_places(d))
+	if (!d->noise)
 		return;
-	noise_round(d->noise, &d->plan.protected_cpus, begin);
+	noise_round(d->noise, daemon_places(d) ? &d->plan.protected_cpus : &none, begin);
 	manage_slow("keeping noise off", begin);
 }
 

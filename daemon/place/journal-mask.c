@@ -57,7 +57,9 @@ bool journal_remember_mask(struct journal *j, const char *name, const char *id,
 		return false;
 	snprintf(m->id, sizeof(m->id), "%s", id);
 	m->old = *old;
-	m->prev = known ? m->new : *new;
+	/* noted again because it could not be done: what was there still is */
+	if (!known || !CPU_EQUAL(&m->new, new))
+		m->prev = known ? m->new : *new;
 	m->new = *new;
 	return true;
 }

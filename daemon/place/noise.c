@@ -40,6 +40,7 @@ struct todo {
 	struct sysmask now;
 	cpu_set_t want;
 	bool back;		/* @want is what it was without us */
+	bool fresh;		/* it is not ours yet */
 };
 
 struct noise {
@@ -258,11 +259,12 @@ static void note_same(void *ctx, const struct sysmask *m)
 		note(s->n, m, &m->mask, &m->mask);
 }
 
-static void note_change(struct noise *n, const struct todo *t)
+static void note_change(struct noise *n, struct todo *t)
 {
 	const struct journal_mask *known = journal_find_mask(n->journal, t->now.name);
 	struct same s = { .n = n, .mask = &t->want };
 
+	t->fresh = !known;
 	/* on the way back the line stays until it is there */
 	if (t->back)
 		return;
@@ -289,22 +291,28 @@ static void note_made(struct noise *n, const struct todo *t)
 	note(n, &t->now, &known->old, &now.mask);
 }
 
+/* What is ours from before keeps its line: it still has to be put back. */
+static int refused(struct noise *n, const struct todo *t, int err)
+{
+	if (t->fresh || err == -ENOENT)
+		journal_back_mask(n->journal, t->now.name);
+	if (err == -EBUSY)	/* on its way from the last time */
+		n->more = true;
+	else if (err != -ENOENT)
+		set_state(n, &t->now, state_of(err));
+	log_debug("cannot change the CPUs of %s: %s", t->now.name, strerror(-err));
+	return 0;
+}
+
 static int change(struct noise *n, const struct todo *t)
 {
 	int err = sysmask_write(n->journal->root, t->now.name, &t->want);
 
-	if (err == -EBUSY) {	/* still on its way from the last time */
-		n->more = true;
-		return 0;
-	}
-	if (err) {
-		if (err != -ENOENT)
-			set_state(n, &t->now, state_of(err));
-		log_debug("cannot change the CPUs of %s: %s", t->now.name, strerror(-err));
-	}
-	if (err || t->back) {
+	if (err)
+		return refused(n, t, err);
+	if (t->back) {
 		journal_back_mask(n->journal, t->now.name);
-		return !err;
+		return 1;
 	}
 	note_made(n, t);
 	set_state(n, &t->now, NOISE_HELD);
@@ -319,6 +327,9 @@ static int make_changes(struct noise *n)
 		note_change(n, &n->todo[i]);
 	if (journal_flush(n->journal)) {
 		log_warn("cannot write the journal: noise stays where it is");
+		for (unsigned int i = 0; i < n->todos; i++)
+			if (n->todo[i].fresh)
+				journal_back_mask(n->journal, n->todo[i].now.name);
 		return 0;
 	}
 	for (unsigned int i = 0; i < n->todos; i++)

@@ -432,6 +432,10 @@ static void journal_cannot_be_written(void **x)
 	close(j->fd);
 	j->fd = fd;
 	assert_string_equal(machine(after), before);
+	assert_int_equal(round_in(11 * S, "3"), 4);
+	assert_text("proc/irq/4/smp_affinity_list", "0-2");
+	assert_true(noise_undo(n) > 0);
+	assert_string_equal(machine(after), before);
 	(void)x;
 }
 
