@@ -15,8 +15,10 @@
 #include <linux/io_uring_types.h>
 
 /* What the submission carries. User memory for as long as we are in the submitter. */
-#ifdef HAVE_URING_SQE
-#define starling_uring_arg(cmd)	((const struct starling_uring *)(cmd)->sqe->cmd)
+#if defined(HAVE_URING_SQE_TYPE)
+#define starling_uring_arg(cmd)	io_uring_sqe_cmd((cmd)->sqe, struct starling_uring)
+#elif defined(HAVE_URING_SQE)
+#define starling_uring_arg(cmd)	((const struct starling_uring *)io_uring_sqe_cmd((cmd)->sqe))
 #else
 #define starling_uring_arg(cmd)	((const struct starling_uring *)(cmd)->cmd)
 #endif

@@ -279,7 +279,7 @@ static void request_ask(struct starling_request *r, u64 now)
 {
 	r->asked = true;
 	r->end = max(r->end, now + r->gpu->rules.notice_ns);
-	trace_starling_lease_ask(r->agent->id, r->id, r->gpu->index, r->class, r->end);
+	trace_starling_lease_ask(r->agent->id, r->id, r->gpu->index, r->end);
 	tell(r, STARLING_EVENT_LEASE_GIVE_BACK, r->end);
 }
 

@@ -155,45 +155,69 @@ TRACE_EVENT(starling_lease_request,
 		  __entry->cookie, __entry->memory, __entry->lease)
 );
 
-/* @what, @ns: of a grant class and time waited; others say more by them, too. */
-DECLARE_EVENT_CLASS(starling_lease,
-	TP_PROTO(u64 agent_id, u64 lease, u32 gpu, u32 what, u64 ns),
-	TP_ARGS(agent_id, lease, gpu, what, ns),
+TRACE_EVENT(starling_lease_grant,
+	TP_PROTO(u64 agent_id, u64 lease, u32 gpu, u32 class, u64 waited_ns),
+	TP_ARGS(agent_id, lease, gpu, class, waited_ns),
 	TP_STRUCT__entry(
 		__field(u64, agent_id)
 		__field(u64, lease)
-		__field(u64, ns)
+		__field(u64, waited_ns)
 		__field(u32, gpu)
-		__field(u32, what)
+		__field(u32, class)
 	),
 	TP_fast_assign(
 		__entry->agent_id = agent_id;
 		__entry->lease = lease;
 		__entry->gpu = gpu;
-		__entry->what = what;
-		__entry->ns = ns;
+		__entry->class = class;
+		__entry->waited_ns = waited_ns;
 	),
 	TP_printk("agent=%llu lease=%llu gpu=%u class=%s waited_ns=%llu",
 		  __entry->agent_id, __entry->lease, __entry->gpu,
-		  show_class(__entry->what), __entry->ns)
+		  show_class(__entry->class), __entry->waited_ns)
 );
 
-DEFINE_EVENT(starling_lease, starling_lease_grant,
-	TP_PROTO(u64 agent_id, u64 lease, u32 gpu, u32 what, u64 ns),
-	TP_ARGS(agent_id, lease, gpu, what, ns)
+TRACE_EVENT(starling_lease_ask,
+	TP_PROTO(u64 agent_id, u64 lease, u32 gpu, u64 end_ns),
+	TP_ARGS(agent_id, lease, gpu, end_ns),
+	TP_STRUCT__entry(
+		__field(u64, agent_id)
+		__field(u64, lease)
+		__field(u64, end_ns)
+		__field(u32, gpu)
+	),
+	TP_fast_assign(
+		__entry->agent_id = agent_id;
+		__entry->lease = lease;
+		__entry->gpu = gpu;
+		__entry->end_ns = end_ns;
+	),
+	TP_printk("agent=%llu lease=%llu gpu=%u end_ns=%llu",
+		  __entry->agent_id, __entry->lease, __entry->gpu, __entry->end_ns)
 );
 
-#define STARLING_LEASE_EVENT(_name, _what, _text, _ns)			\
-DEFINE_EVENT_PRINT(starling_lease, _name,				\
-	TP_PROTO(u64 agent_id, u64 lease, u32 gpu, u32 what, u64 ns),	\
-	TP_ARGS(agent_id, lease, gpu, what, ns),			\
-	TP_printk("agent=%llu lease=%llu gpu=%u " _what "=%s " _ns "=%llu", \
-		  __entry->agent_id, __entry->lease, __entry->gpu, _text, __entry->ns) \
-)
-
-/* Of "end" @what is enum starling_lease_end. After "park" there is more to come. */
-STARLING_LEASE_EVENT(starling_lease_ask, "class", show_class(__entry->what), "end_ns");
-STARLING_LEASE_EVENT(starling_lease_end, "how", show_lease_end(__entry->what), "held_ns");
+/* @how: enum starling_lease_end. After "park" there is more to come. */
+TRACE_EVENT(starling_lease_end,
+	TP_PROTO(u64 agent_id, u64 lease, u32 gpu, u32 how, u64 held_ns),
+	TP_ARGS(agent_id, lease, gpu, how, held_ns),
+	TP_STRUCT__entry(
+		__field(u64, agent_id)
+		__field(u64, lease)
+		__field(u64, held_ns)
+		__field(u32, gpu)
+		__field(u32, how)
+	),
+	TP_fast_assign(
+		__entry->agent_id = agent_id;
+		__entry->lease = lease;
+		__entry->gpu = gpu;
+		__entry->how = how;
+		__entry->held_ns = held_ns;
+	),
+	TP_printk("agent=%llu lease=%llu gpu=%u how=%s held_ns=%llu",
+		  __entry->agent_id, __entry->lease, __entry->gpu,
+		  show_lease_end(__entry->how), __entry->held_ns)
+);
 
 TRACE_EVENT(starling_publish,
 	TP_PROTO(u32 count, u32 applied),

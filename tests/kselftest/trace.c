@@ -175,8 +175,7 @@ TEST_TIMED(leases, 60)
 	    rec.id, old);
 	saw(1, "starling_lease_end: agent=%llu lease=%d gpu=0 how=park held_ns=", rec.id, old);
 	saw(1, "starling_lease_end: agent=%llu lease=%d gpu=0 how=release held_ns=", rec.id, old);
-	saw(1, "starling_lease_ask: agent=%llu lease=%d gpu=0 class=normal end_ns=", rec.id,
-	    old + 1);
+	saw(1, "starling_lease_ask: agent=%llu lease=%d gpu=0 end_ns=", rec.id, old + 1);
 	saw(1, "starling_lease_end: agent=%llu lease=%d gpu=0 how=expired", rec.id, old + 1);
 	saw(1, "starling_lease_end: agent=%llu lease=%d gpu=0 how=close", rec.id, old + 3);
 }
