@@ -760,7 +760,10 @@ void starling_lease_close(struct starling_agent *agent)
 
 	while (leases_close(agent))
 		cond_resched();
-	for (i = 0; i < STARLING_GPUS_MAX; i++)
+	for (i = 0; i < STARLING_GPUS_MAX; i++) {
 		kfree(agent->shares[i]);
+		agent->shares[i] = NULL;
+	}
 	kfree(agent->spare);
+	agent->spare = NULL;
 }

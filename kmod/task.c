@@ -463,11 +463,14 @@ static bool member_move(struct starling_agent *from, struct starling_agent *to)
 void starling_members_do(struct starling_agent *agent,
 			 void (*fn)(struct starling_link *link, void *arg), void *arg)
 {
-	u64 at = 0, last = READ_ONCE(agent->members.last);
+	u64 at = 0, last = 0;
 	bool more;
 
 	do {
 		spin_lock(&agent->lock);
+		/* Only the lock orders it with one that has just been enlisted. */
+		if (!at)
+			last = agent->members.last;
 		more = starling_roll_batch(&agent->members, &at, STARLING_BATCH, fn, arg);
 		spin_unlock(&agent->lock);
 		cond_resched();

@@ -332,6 +332,8 @@ static int pages_provide(struct starling_agent *agent)
 	spin_lock(&agent->lock);
 	if (!agent->pages) {
 		WRITE_ONCE(agent->pages, pages);
+		/* Whoever maps them now finds an agent there. */
+		starling_pages_update(agent);
 		pages = NULL;
 	}
 	spin_unlock(&agent->lock);

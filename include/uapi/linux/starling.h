@@ -481,7 +481,10 @@ struct starling_agent_stat {
 	struct starling_agent_record out_agent;
 };
 
-#define STARLING_STAT_LIVE	(1U << 0)	/* sums include the living */
+#define STARLING_STAT_LIVE	(1U << 0)	/* sums include the living; the bits of
+						 * what is known are read one after the
+						 * other, and may miss what changes
+						 * just then */
 #define STARLING_STAT_TREE	(1U << 1)	/* and all sub-agents, counts too; not
 						 * changed by any that dissolve, while
 						 * who is moved by JOIN just then may
