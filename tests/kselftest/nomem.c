@@ -303,7 +303,7 @@ static int list_all(void *dev)
 		uint64_t cursor[2] = { 0 };
 		uint32_t count = 1;
 
-		ret = list(*(int *)dev, cmds[i], rec, 256, &count, cursor);
+		ret = list(*(int *)dev, cmds[i], rec, sizeof(rec), &count, cursor);
 	}
 	return ret;
 }
