@@ -105,27 +105,44 @@ static enum tier tier_of(struct task_struct *p)
 /* -- who goes where ------------------------------------------------------------ */
 
 /*
+ * One that a real-time task has put out keeps what it has of its slice (0 says so):
+ * with a new one each time, those behind it would never have their turn.
+ */
+static __always_inline u64 slice_of(u64 flags)
+{
+	return flags & ENQ_REENQ ? 0 : SLICE;
+}
+
+/*
  * On the spot: in front of all, on a CPU that runs no other feeder if there is
  * one. One whose slice is over on a protected CPU stays there: after those that
  * wait for that very CPU.
  */
 static void queue_feeder(struct task_struct *p, u64 flags)
 {
-	s32 own = scx_bpf_task_cpu(p), cpu = -1;
-	bool stays = !(flags & ENQ_WAKEUP) && is_protected(own);
+	s32 own = scx_bpf_task_cpu(p), cpu = -1, other;
+	bool stays = !(flags & (ENQ_WAKEUP | ENQ_REENQ)) && is_protected(own);
 
-	if (!stays)
-		cpu = find_victim(p, TIER_FEEDER);
-	else if (!is_wanted(own))
+	if (!stays) {
+		cpu = find_idle(p, TIER_FEEDER, own, 0);
+		if (cpu < 0)
+			cpu = find_victim(p, TIER_FEEDER);
+	} else if (!is_wanted(own)) {
 		cpu = own;
+	}
+	/* Its own CPU would not look again; it has left that for a protected one. */
+	if (cpu < 0 && flags & ENQ_LAST) {
+		other = find_protected(p, TIER_NONE);
+		own = other < 0 ? own : other;
+	}
 	count(cpu >= 0 ? SCHED_FEEDER_KICK : SCHED_FEEDER_QUEUE);
 	/* At once, lest the next to wake takes the same CPU. */
 	if (cpu >= 0)
 		set_tier(cpu, TIER_FEEDER);
 	if (cpu < 0)
-		scx_bpf_dsq_insert(p, DSQ_LOCAL_ON | own, SLICE, flags);
+		scx_bpf_dsq_insert(p, DSQ_LOCAL_ON | own, slice_of(flags), flags);
 	else
-		scx_bpf_dsq_insert(p, DSQ_LOCAL_ON | cpu, SLICE, flags | ENQ_HEAD | ENQ_PREEMPT);
+		scx_bpf_dsq_insert(p, DSQ_LOCAL_ON | cpu, slice_of(flags), flags | ENQ_PREEMPT);
 }
 
 /*
@@ -139,9 +156,21 @@ static s32 find_now(struct task_struct *p, enum tier tier, u64 *flags)
 
 	if (cpu < 0 && tier <= TIER_ORCHESTRATOR) {
 		cpu = find_victim(p, TIER_ORCHESTRATOR);
-		*flags |= ENQ_HEAD | ENQ_PREEMPT;
+		*flags |= ENQ_PREEMPT;
 		if (cpu >= 0)
 			set_tier(cpu, tier);
+	}
+	return cpu;
+}
+
+/* It can run on one CPU alone, and at once if what runs there matters less. */
+static s32 find_own(struct task_struct *p, enum tier tier, u64 *flags)
+{
+	s32 cpu = scx_bpf_task_cpu(p);
+
+	if (tier <= TIER_ORCHESTRATOR && is_lesser(cpu, TIER_ORCHESTRATOR)) {
+		*flags |= ENQ_PREEMPT;
+		set_tier(cpu, tier);
 	}
 	return cpu;
 }
@@ -182,11 +211,11 @@ void BPF_PROG(starling_enqueue, struct task_struct *p, u64 flags)
 	/* Bound to one CPU, above all the kernel's own: others cannot take it. */
 	if ((u32)p->nr_cpus_allowed < nr_online &&
 	    (p->nr_cpus_allowed == 1 || is_crowded_out(p)))
-		cpu = scx_bpf_task_cpu(p);
+		cpu = find_own(p, tier, &now_flags);
 	else
 		cpu = find_now(p, tier, &now_flags);
 	if (cpu >= 0)
-		scx_bpf_dsq_insert(p, DSQ_LOCAL_ON | cpu, SLICE, now_flags);
+		scx_bpf_dsq_insert(p, DSQ_LOCAL_ON | cpu, slice_of(flags), now_flags);
 	else
 		queue_up(p, t, tier, start, flags);
 }
@@ -198,7 +227,7 @@ s32 BPF_PROG(starling_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_
 	enum tier tier = tier_of(p);
 	s32 cpu;
 
-	if (t && is_limited(t, bpf_ktime_get_ns()))
+	if (t && limited_until(p, t, bpf_ktime_get_ns()))
 		return prev_cpu;
 	cpu = find_idle(p, tier, prev_cpu, wake_flags);
 	if (cpu < 0)
@@ -240,8 +269,7 @@ static bool take_aged(u64 tier, u64 age, u64 now)
 
 static bool take_any(u64 now)
 {
-	return scx_bpf_dsq_move_to_local(QUEUE_AGED) ||
-	       take(TIER_SERVICE, now) || take(TIER_ORCHESTRATOR, now) ||
+	return take(TIER_SERVICE, now) || take(TIER_ORCHESTRATOR, now) ||
 	       take(TIER_NORMAL, now) || take(TIER_BACKGROUND, now);
 }
 
@@ -250,8 +278,8 @@ static bool is_time_for_others(s32 cpu, u64 now)
 {
 	u64 i = (u32)cpu & (SCHED_CPUS_MAX - 1);
 
-	if (scx_bpf_dsq_move_to_local(QUEUE_AGED) ||
-	    take_aged(TIER_SERVICE, CROWDED_AGE, now) ||
+	if (take_aged(TIER_SERVICE, CROWDED_AGE, now) ||
+	    take_aged(TIER_ORCHESTRATOR, CROWDED_AGE, now) ||
 	    take_aged(TIER_NORMAL, CROWDED_AGE, now) ||
 	    take_aged(TIER_BACKGROUND, BACKGROUND_AGE * 2, now))
 		return true;
@@ -271,7 +299,7 @@ static bool goes_on(struct task_struct *prev)
 	struct task_struct *first;
 	u64 *finish;
 
-	if (!t || !scx_bpf_dsq_peek || tier_of(prev) != TIER_NORMAL || is_limited(t, t->began_ns))
+	if (!t || !scx_bpf_dsq_peek || tier_of(prev) != TIER_NORMAL)
 		return false;
 	finish = flow_of(t, agent_of(prev));
 	first = scx_bpf_dsq_peek(TIER_NORMAL);
@@ -288,30 +316,37 @@ static void feeder_goes_on(struct task_struct *prev, s32 cpu, u64 now)
 {
 	if (is_time_for_others(cpu, now))
 		count(SCHED_FEEDER_PAUSE);
-	else if (!is_wanted(cpu) && (is_protected(cpu) || !nr_of_kind[KIND_PROTECTED]))
+	else if (!is_wanted(cpu) && (is_protected(cpu) || find_protected(prev, TIER_FEEDER) < 0))
 		set_slice(prev, SLICE);
+}
+
+static bool take_fair(struct task_struct *prev, bool ran, u64 now)
+{
+	return take_aged(TIER_BACKGROUND, BACKGROUND_AGE, now) ||
+	       take_aged(TIER_ORCHESTRATOR, NORMAL_AGE, now) ||
+	       take_aged(TIER_NORMAL, NORMAL_AGE, now) ||
+	       take(TIER_SERVICE, now) || take(TIER_ORCHESTRATOR, now) ||
+	       (ran && goes_on(prev)) || take(TIER_NORMAL, now) || take(TIER_BACKGROUND, now);
 }
 
 SEC("struct_ops/dispatch")
 void BPF_PROG(starling_dispatch, s32 cpu, struct task_struct *prev)
 {
 	u64 now = bpf_ktime_get_ns(), i = (u32)cpu & (SCHED_CPUS_MAX - 1);
+	struct task_state *t = prev ? state_of(prev) : NULL;
+	bool ran = prev && scx_of(prev)->flags & TASK_QUEUED;
 
 	lag_update(now);
-	if (prev && scx_of(prev)->flags & TASK_QUEUED && tier_of(prev) == TIER_FEEDER) {
+	/* Over the limit of its cgroup: it is queued, whether others want to run or not. */
+	if (ran && t && limited_until(prev, t, now))
+		ran = false;
+	if (ran && tier_of(prev) == TIER_FEEDER) {
 		feeder_goes_on(prev, cpu, now);
 		return;
 	}
 	cpu_shared_ns[i] = now;
-	if (scx_bpf_dsq_move_to_local(QUEUE_AGED) ||
-	    take_aged(TIER_BACKGROUND, BACKGROUND_AGE, now) ||
-	    take_aged(TIER_NORMAL, NORMAL_AGE, now) ||
-	    take(TIER_SERVICE, now) || take(TIER_ORCHESTRATOR, now))
-		return;
-	if (prev && scx_of(prev)->flags & TASK_QUEUED && goes_on(prev))
-		return;
-	if (!take(TIER_NORMAL, now))
-		take(TIER_BACKGROUND, now);
+	if (!take_fair(prev, ran, now) && ran)
+		set_slice(prev, SLICE);
 }
 
 /* -- what they do --------------------------------------------------------------- */
@@ -337,6 +372,7 @@ void BPF_PROG(starling_quiescent, struct task_struct *p, u64 flags)
 	if (!t)
 		return;
 	uncount_task(t);
+	flow_unreserve(t);
 	t->usual_ns = (t->usual_ns * 3 + t->burst_ns) / 4;
 }
 
@@ -390,7 +426,7 @@ void BPF_PROG(starling_tick, struct task_struct *p)
 	set_tier(scx_bpf_task_cpu(p), tier);
 	if (tier >= TIER_NORMAL && !scx_bpf_dsq_nr_queued(TIER_NORMAL))
 		time_goes_on(t);
-	if (is_limited(t, t->began_ns))
+	if (limited_until(p, t, t->began_ns))
 		set_slice(p, 0);
 }
 
@@ -552,8 +588,8 @@ s32 BPF_PROG(starling_init)
 	nr_limits = 0;
 	for (int tier = TIER_SERVICE; tier <= TIER_BACKGROUND && !err; tier++)
 		err = scx_bpf_create_dsq(tier, -1);
-	for (int queue = QUEUE_LIMITED; queue <= QUEUE_AGED && !err; queue++)
-		err = scx_bpf_create_dsq(queue, -1);
+	if (!err)
+		err = scx_bpf_create_dsq(QUEUE_LIMITED, -1);
 	bpf_for(cpu, 0, SCHED_CPUS_MAX) {
 		if (cpu < SCHED_CPUS_MAX)
 			cpu_tier[cpu] = online_cpu[cpu] ? TIER_IDLE : TIER_NONE;
@@ -568,6 +604,7 @@ void BPF_PROG(starling_exit, struct scx_exit_info___s *info)
 {
 	bpf_probe_read_kernel_str(exit_reason, sizeof(exit_reason), info->reason);
 	bpf_probe_read_kernel_str(exit_msg, sizeof(exit_msg), info->msg);
+	look_no_more();
 	exit_code = info->exit_code;
 	exit_kind = info->kind;
 }
@@ -594,6 +631,7 @@ struct sched_ext_ops___s starling = {
 	.cgroup_set_bandwidth = (void *)starling_cgroup_set_bandwidth,
 	.init		= (void *)starling_init,
 	.exit		= (void *)starling_exit,
+	.flags		= OPS_ENQ_LAST,
 	.timeout_ms	= STALL_MS,
 	.name		= "starling",
 };

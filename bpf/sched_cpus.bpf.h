@@ -22,7 +22,6 @@ enum tier {
 	TIER_BACKGROUND,
 	TIER_IDLE,
 	QUEUE_LIMITED,		/* those whose cgroup has used up its time */
-	QUEUE_AGED,		/* those who have waited for too long */
 };
 
 /* Each CPU is in one of these. */
@@ -93,6 +92,14 @@ static __always_inline bool is_protected(s32 cpu)
 
 	barrier_var(i);
 	return i < SCHED_CPUS_MAX && protected_cpu[i];
+}
+
+static __always_inline bool is_online(s32 cpu)
+{
+	u64 i = (u32)cpu & (SCHED_CPUS_MAX - 1);
+
+	barrier_var(i);
+	return i < SCHED_CPUS_MAX && online_cpu[i];
 }
 
 /* Others that can run on this CPU alone, or feeders, wait there. */
@@ -224,6 +231,27 @@ static s32 find_victim(struct task_struct *p, enum tier tier)
 		}
 	}
 	return best;
+}
+
+static __always_inline bool is_lesser(s32 cpu, enum tier tier)
+{
+	u64 i = (u32)cpu & (SCHED_CPUS_MAX - 1);
+
+	barrier_var(i);
+	return i < SCHED_CPUS_MAX && cpu_tier[i] > tier;
+}
+
+/* A protected CPU that runs less than @tier; -1: none. */
+static s32 find_protected(struct task_struct *p, enum tier tier)
+{
+	u32 cpu;
+
+	bpf_for(cpu, 0, nr_cpus()) {
+		if (cpu < SCHED_CPUS_MAX && protected_cpu[cpu] && cpu_tier[cpu] > tier &&
+		    may_run_on(p, cpu))
+			return cpu;
+	}
+	return -1;
 }
 
 /*

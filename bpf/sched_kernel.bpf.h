@@ -8,9 +8,12 @@
 
 #define DSQ_LOCAL_ON	0xc000000000000000ULL
 #define ENQ_WAKEUP	(1ULL << 0)
-#define ENQ_HEAD	(1ULL << 4)
-#define ENQ_PREEMPT	(1ULL << 32)
+#define ENQ_PREEMPT	(1ULL << 32)	/* and before those that wait there */
+#define ENQ_REENQ	(1ULL << 40)
+#define ENQ_LAST	(1ULL << 41)
+#define OPS_ENQ_LAST	(1ULL << 1)
 #define TASK_QUEUED	(1U << 0)
+#define TASK_EXITING	0x4
 
 struct scx_init_task_args___s {
 	bool fork;

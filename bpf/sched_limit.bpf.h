@@ -34,6 +34,9 @@ struct {
 /* How many cgroups have one: the rest of the machine pays nothing for them. */
 static u32 nr_limits;
 static u64 limit_forced_ns;
+/* At once; the others at the next look. In memory for the verifier's sake. */
+#define LET_GO_MAX	256
+static volatile u32 nr_let_go;
 
 static void look_soon(void);
 
@@ -67,6 +70,9 @@ static __always_inline void limit_renew(struct limit *l, u64 now)
 		return;
 	paid = ((now - until) / (l->period_ns ?: 1) + 1) * l->quota_ns;
 	l->used_ns = l->used_ns > paid ? l->used_ns - paid : 0;
+	/* A debt ends some day: what it ran while nobody could stop it is forgiven. */
+	if (l->used_ns > 2 * l->quota_ns)
+		l->used_ns = 2 * l->quota_ns;
 }
 
 /* Until when one of that cgroup has to wait; 0: it may run. */
@@ -89,37 +95,38 @@ __noinline u64 limit_until(u64 key, u64 now)
 	return until;
 }
 
-static __always_inline bool is_limited(const struct task_state *t, u64 now)
+/* Until when it has to wait, 0: it need not. The kernel itself queues those that exit. */
+static __always_inline u64 limited_until(struct task_struct *p, const struct task_state *t,
+					 u64 now)
 {
-	return nr_limits && t->group && limit_until(t->group, now);
+	if (!nr_limits || !t->group || p->flags & TASK_EXITING || p->migration_disabled)
+		return 0;
+	return limit_until(t->group, now);
 }
 
 /* True when it has to wait, and does. */
-static bool limit_queue(struct task_struct *p, const struct task_state *t, u64 flags)
+static bool limit_queue(struct task_struct *p, struct task_state *t, u64 flags)
 {
-	u64 until = nr_limits && t->group ? limit_until(t->group, bpf_ktime_get_ns()) : 0;
+	u64 now = bpf_ktime_get_ns(), until = limited_until(p, t, now);
 
 	if (!until)
 		return false;
+	t->queued_ns = now;
 	count(SCHED_LIMITED);
 	scx_bpf_dsq_insert_vtime(p, QUEUE_LIMITED, SLICE, until, flags);
 	return true;
 }
 
-static __always_inline void limit_let_go(struct bpf_iter_scx_dsq___s *it, struct task_struct *p)
+static __always_inline void limit_let_go(struct bpf_iter_scx_dsq___s *it, struct task_struct *p,
+					 u64 now)
 {
+	struct task_state *t = state_of(p);
 	s32 cpu = scx_bpf_task_cpu(p);
-	u32 other;
 
-	if (p->nr_cpus_allowed > 1) {
-		cpu = -1;
-		bpf_for(other, 0, nr_cpus()) {
-			if (may_run_on(p, other) && scx_bpf_test_and_clear_cpu_idle(other)) {
-				cpu = other;
-				break;
-			}
-		}
-	}
+	if (t)
+		t->queued_ns = now;
+	if (p->nr_cpus_allowed > 1)
+		cpu = scx_bpf_pick_idle_cpu(p->cpus_ptr, 0);
 	if (cpu >= 0) {
 		scx_bpf_dsq_move(it, p, DSQ_LOCAL_ON | cpu, 0);
 		return;
@@ -139,16 +146,17 @@ static void limit_look(u64 now)
 	struct bpf_iter_scx_dsq___s it;
 	struct task_struct *p;
 
+	nr_let_go = 0;
 	if (n <= 0 || force)
 		limit_forced_ns = now;
 	if (n <= 0)
 		return;
 	bpf_iter_scx_dsq_new(&it, QUEUE_LIMITED, 0);
-	while ((p = bpf_iter_scx_dsq_next(&it))) {
+	while ((p = bpf_iter_scx_dsq_next(&it)) && nr_let_go++ < LET_GO_MAX) {
 		if (is_after(scx_of(p)->dsq_vtime, now) && !force)
 			break;
 		force = false;
-		limit_let_go(&it, p);
+		limit_let_go(&it, p, now);
 	}
 	bpf_iter_scx_dsq_destroy(&it);
 }

@@ -4,7 +4,8 @@
  *
  * Places in a queue are virtual times, and how fast these go by depends on who
  * else wants to run, with which weights. Whatever they come to: who has waited
- * for WAIT_MAX moves to a queue that every CPU takes from first.
+ * for WAIT_MAX moves to the own queue of a CPU, where turns are taken: a CPU with
+ * tasks there, as those that are bound to it, does not look at the shared queues.
  */
 #ifndef STARLING_SCHED_LOOK_BPF_H
 #define STARLING_SCHED_LOOK_BPF_H
@@ -12,8 +13,9 @@
 #define LOOK_EVERY	(1000 * MSEC)
 /* While some cgroup has a limit, or tasks wait for one that is no more. */
 #define LOOK_LIMITS_EVERY (4 * MSEC)
-/* The most that is looked at in one queue: more than one CPU can serve meanwhile. */
+/* The most that is looked at in one queue, and the most a CPU that are moved. */
 #define LOOK_MAX	8192
+#define MOVES_MAX	8
 #define CLOCK_MONOTONIC	1
 
 struct look_timer {
@@ -29,13 +31,34 @@ struct {
 
 static u64 looked_ns;
 /* In memory: the verifier would follow a counter of the loop's own to its end. */
-static volatile u32 nr_looked;
+static volatile u32 nr_looked, nr_moved;
+static u32 last_cpu;
+
+/* The CPUs take turns, those that run feeders only for who may run nowhere else. */
+static s32 next_cpu_for(struct task_struct *p)
+{
+	u32 n = nr_cpus(), i, cpu;
+	s32 found = -1;
+
+	bpf_for(i, 1, n + 1) {
+		cpu = (last_cpu + i) % n;
+		if (!is_online(cpu) || !may_run_on(p, cpu))
+			continue;
+		found = cpu;
+		if (is_lesser(cpu, TIER_FEEDER))
+			break;
+	}
+	if (found >= 0)
+		last_cpu = found;
+	return found;
+}
 
 static __noinline int look_at(u64 queue, u64 now)
 {
 	struct bpf_iter_scx_dsq___s it;
 	const struct task_state *t;
 	struct task_struct *p;
+	s32 cpu;
 
 	if (scx_bpf_dsq_nr_queued(queue) <= 0)
 		return 0;
@@ -45,8 +68,12 @@ static __noinline int look_at(u64 queue, u64 now)
 		t = state_of(p);
 		if (!t || now - t->queued_ns < WAIT_MAX)
 			continue;
-		if (scx_bpf_dsq_move(&it, p, QUEUE_AGED, 0))
-			count(SCHED_AGED);
+		cpu = nr_moved < MOVES_MAX * nr_online ? next_cpu_for(p) : -1;
+		if (cpu < 0)
+			continue;
+		scx_bpf_dsq_move(&it, p, DSQ_LOCAL_ON | cpu, 0);
+		nr_moved++;
+		count(SCHED_AGED);
 	}
 	bpf_iter_scx_dsq_destroy(&it);
 	return 0;
@@ -61,11 +88,21 @@ static int look(void *map, u32 *key, struct look_timer *t)
 		limit_look(now);
 	if (now - looked_ns >= LOOK_EVERY) {
 		looked_ns = now;
+		nr_moved = 0;
 		for (u64 queue = TIER_SERVICE; queue <= TIER_BACKGROUND; queue++)
 			look_at(queue, now);
 	}
 	bpf_timer_start(&t->timer, limits ? LOOK_LIMITS_EVERY : LOOK_EVERY, 0);
 	return 0;
+}
+
+static void look_no_more(void)
+{
+	u32 zero = 0;
+	struct look_timer *t = bpf_map_lookup_elem(&look_timers, &zero);
+
+	if (t)
+		bpf_timer_cancel(&t->timer);
 }
 
 /* Also when the timer runs already: then it comes sooner. */

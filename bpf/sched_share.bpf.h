@@ -212,11 +212,15 @@ __noinline int count_in(u64 key, u32 weight)
 		s = share_find(key);
 		if (!s)
 			break;
+		if (!s->nr_below) {
+			s->counted = s->weight;
+			s->counted_in = s->parent;
+		}
 		__sync_fetch_and_add(&s->below, weight);
 		if (__sync_fetch_and_add(&s->nr_below, 1))
 			break;
-		weight = s->counted = s->weight;
-		key = s->counted_in = s->parent;
+		weight = s->counted;
+		key = s->counted_in;
 	}
 	return 0;
 }
@@ -351,11 +355,22 @@ static void flow_wakes(struct task_state *t, struct task_struct *p)
 		*finish = vnow;
 }
 
+/* It is queued anew, or not any more, and has not run: nothing is charged for that. */
+static void flow_unreserve(struct task_state *t)
+{
+	u64 *finish = t->reserved ? flow_of(t, t->flow) : NULL;
+
+	if (finish)
+		__sync_fetch_and_add(finish, -t->reserved);
+	t->reserved = 0;
+}
+
 /* Charges a slice in advance; where it starts is the place in the queue. */
 static u64 flow_start(struct task_state *t, struct task_struct *p)
 {
 	u64 agent = agent_of(p), *finish = flow_of(t, agent);
 
+	flow_unreserve(t);
 	t->start = vnow;
 	if (!finish)
 		return vnow;

@@ -463,8 +463,10 @@ static void apply(struct daemon *d)
 		return;
 	n = list_placed(d, list);
 	err = d->placer_ops->apply(d->placer, &d->plan, list, n);
-	if (err < 0)
+	if (err < 0) {
 		log_debug("placer %s: %s", d->placer_ops->name, strerror(-err));
+		d->changed = true;
+	}
 	d->count.applies++;
 	free(list);
 }

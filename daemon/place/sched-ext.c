@@ -80,6 +80,7 @@ struct sched_placer {
 	uint64_t round;
 	uint64_t agent_round;
 	uint64_t busy_ns;	/* last time that there was somebody to place */
+	int lost;		/* why it could not be started again */
 	char why[512];
 };
 
@@ -331,11 +332,12 @@ static int attach_for(struct sched_placer *sp, size_t n)
 	if (!n)
 		return 0;
 	sp->busy_ns = now_ns();
-	if (sp->link)
-		return 0;
+	if (sp->link || sp->lost)
+		return sp->lost;
 	err = attach(sp);
 	if (!err)
 		log_debug("there are tasks to place: scheduler started");
+	sp->lost = err;
 	return err;
 }
 
@@ -433,6 +435,12 @@ static int sched_beat(struct placer *base, const char **why)
 	struct sched_placer *sp = to_sched(base);
 	struct told *k, *next;
 
+	if (sp->lost) {
+		snprintf(sp->why, sizeof(sp->why), "cannot start again: %s%s", strerror(-sp->lost),
+			 sp->lost == -EBUSY ? "; another sched_ext scheduler is loaded" : "");
+		*why = sp->why;
+		return -ESHUTDOWN;
+	}
 	if (sp->link && sp->skel->bss->exit_kind && !restart(sp)) {
 		snprintf(sp->why, sizeof(sp->why), "%s: %s", sp->skel->bss->exit_reason,
 			 sp->skel->bss->exit_msg);

@@ -292,6 +292,20 @@ static int start_bound(void)
 	return 0;
 }
 
+/* Each CPU has two that may run nowhere else, and so always one that waits there. */
+static int start_pinned(void)
+{
+	struct task_spec spec = { .kind = KIND_OTHER, .step = prog_hog };
+
+	for (unsigned int i = 0; i < machine.ncpu; i++) {
+		spec.pinned = i + 1;
+		prog_start(spec, 2, NULL);
+	}
+	spec.pinned = 0;
+	prog_start(spec, machine.ncpu, NULL);
+	return 0;
+}
+
 /* Everything that could be forgotten, beside more feeders than cores are kept. */
 static int start_starve(void)
 {
@@ -384,6 +398,7 @@ const struct load_type load_types[] = {
 	{ "short-long", "short tools beside long ones", start_short_long },
 	{ "barrier", "threads that wait for each other beside tools", start_barrier },
 	{ "bound", "tasks that may use two CPUs each, while others are idle", start_bound },
+	{ "pinned", "tasks that may run anywhere beside two bound to each CPU", start_pinned },
 	{ "real-time", "hogs, and real-time tasks that take CPUs for a moment",
 	  start_real_time },
 	{ "starve", "all that might be forgotten beside many feeders", start_starve },

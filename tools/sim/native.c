@@ -131,6 +131,12 @@ static long bpf_timer_start(struct bpf_timer *t, u64 ns, u64 flags)
 	return 0;
 }
 
+static long bpf_timer_cancel(struct bpf_timer *t)
+{
+	timer_cancel(&timer);
+	return 0;
+}
+
 /* -- helpers ----------------------------------------------------------------------- */
 
 static struct task_struct *bpf_get_current_task_btf(void)

@@ -35,6 +35,8 @@ struct task_struct {
 	struct shim_scx_entity scx;
 	const struct cpumask *cpus_ptr;
 	int nr_cpus_allowed;
+	u32 flags;
+	u16 migration_disabled;
 	bool has_storage[SHIM_STORAGES];
 	u64 storage[SHIM_STORAGES][SHIM_STORAGE_WORDS];
 };

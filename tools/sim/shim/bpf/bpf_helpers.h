@@ -27,6 +27,7 @@ static long bpf_map_update_elem(void *map, const void *key, const void *value, u
 static long bpf_map_delete_elem(void *map, const void *key);
 static long bpf_timer_init(struct bpf_timer *t, void *map, u64 flags);
 static long bpf_timer_set_callback(struct bpf_timer *t, void *call);
+static long bpf_timer_cancel(struct bpf_timer *t);
 static long bpf_timer_start(struct bpf_timer *t, u64 ns, u64 flags);
 static struct task_struct *bpf_get_current_task_btf(void);
 static u64 bpf_ktime_get_ns(void);
