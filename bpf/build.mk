@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # vmlinux.h comes from $(VMLINUX) if given, else from this kernel's BTF, else
-# from the distribution (linux-bpf-dev). The object is the same either way.
+# from the distribution (linux-bpf-dev). The object is the same either way, for
+# which what a kernel has of kfuncs must not count: ours are declared here.
 VMLINUX	?= $(wildcard /sys/kernel/btf/vmlinux)
 BPF_VMLINUX_DEB := $(firstword $(wildcard /usr/include/linux/bpf/vmlinux.h /usr/include/*/linux/bpf/vmlinux.h))
 BPF_ARCH := $(patsubst aarch64%,arm64,$(patsubst x86_64%,x86,$(shell $(CC) -dumpmachine)))
@@ -17,6 +18,7 @@ $(O)/bpf/vmlinux.h: $(VMLINUX)
 $(O)/%.bpf.o: %.bpf.c $(O)/bpf/vmlinux.h
 	$(call quiet,BPF,$@)mkdir -p $(@D) && $(CLANG) -target bpf -D__TARGET_ARCH_$(BPF_ARCH) -O2 -g \
 		-Wall -Werror -Wno-missing-declarations -fms-extensions -Wno-microsoft-anon-tag \
+		-DBPF_NO_KFUNC_PROTOTYPES \
 		-Iinclude/uapi -I. -I$(O)/bpf $(BPF_SYSINC) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
 -include $(O)/bpf/probe.bpf.d
 # Atomic operations that return what was there: every kernel with sched_ext.
