@@ -6,12 +6,15 @@ the checkout, which lies at /src in guests as it does in the build root.
 """
 
 import os
+import re
 import stat
 
 DIRS = ("dev", "proc", "sys", "run", "root", "tmp", "etc", "mnt", "vm", "src",
         "usr/bin", "usr/sbin", "usr/lib", "usr/lib64", "usr/local/bin")
 LINKS = {"bin": "usr/bin", "sbin": "usr/sbin", "lib": "usr/lib", "lib64": "usr/lib64"}
 LIBDIR = "/usr/lib/x86_64-linux-gnu"
+# Of another machine than the build root's, whose loader cannot be asked.
+ARM64_LIBDIR, ARM64_LOADER = "/usr/lib/aarch64-linux-gnu", "/lib/ld-linux-aarch64.so.1"
 # Not useful to a test, and half of the size.
 PYTHON_LEAVES = {"test", "idlelib", "ensurepip", "tkinter", "turtledemo", "lib2to3",
                  "pydoc_data", "dist-packages", "_pyrepl", "wsgiref"}
@@ -109,6 +112,12 @@ class Image:
             if not path.startswith("/src/"):
                 self.add_root_file(path)
 
+    def add_arm64_libraries(self):
+        own = {os.path.basename(path) for path in self.files}
+        for name in needed(self.in_root, self.elves, ARM64_LIBDIR, own):
+            self.add_root_file(f"{ARM64_LIBDIR}/{name}")
+        self.add_root_file(ARM64_LOADER)
+
     def write(self, out):
         archive = Cpio(out)
         for path in DIRS:
@@ -200,4 +209,15 @@ def libraries(in_root, programs):
             found.add(words[0])
         elif "not" in words and "found" in words:
             raise OSError(f"missing in the build root: {words[0]}")
+    return found
+
+
+def needed(in_root, programs, libdir, own):
+    """Names of the libraries in LIBDIR that PROGRAMS and these need; OWN: not from there."""
+    found, new = set(), programs
+    while new:
+        text = in_root("readelf", "-d", *new)
+        names = set(re.findall(r"\(NEEDED\).*\[(.*)\]", text)) - own - found
+        found |= names
+        new = [f"{libdir}/{name}" for name in sorted(names)]
     return found
