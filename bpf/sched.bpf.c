@@ -71,14 +71,15 @@ static __always_inline bool is_granted(const struct sched_role *r)
 
 /*
  * One that does not sleep while it waits is a feeder for as long as it waits for
- * a GPU, and on protected CPUs only: of these there are few, so feeders never
- * have the machine to themselves.
+ * a GPU, and on protected CPUs only, or on its way to one: of these there are few,
+ * so feeders never have the machine to themselves.
  */
 static __always_inline bool is_feeding(struct task_struct *p, const struct sched_role *r,
 				       const struct task_state *t)
 {
 	return t->burst_ns < FEEDER_BURST_MAX ||
-	       (is_granted(r) && is_protected(scx_bpf_task_cpu(p)));
+	       (is_granted(r) && (is_protected(scx_bpf_task_cpu(p)) ||
+				  find_protected(p, TIER_FEEDER) >= 0));
 }
 
 static enum tier tier_of(struct task_struct *p)
@@ -316,7 +317,9 @@ static void feeder_goes_on(struct task_struct *prev, s32 cpu, u64 now)
 {
 	if (is_time_for_others(cpu, now))
 		count(SCHED_FEEDER_PAUSE);
-	else if (!is_wanted(cpu) && (is_protected(cpu) || find_protected(prev, TIER_FEEDER) < 0))
+	else if (!is_protected(cpu) && find_protected(prev, TIER_FEEDER) >= 0)
+		take_any(now);
+	else if (!is_wanted(cpu))
 		set_slice(prev, SLICE);
 }
 

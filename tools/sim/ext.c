@@ -8,7 +8,8 @@
  *   only after the old one was queued again: enqueue() sees it there still;
  * - a queue of the scheduler's own wakes nobody; but the CPU that select_cpu()
  *   named looks if it is idle;
- * - who is kept with no slice left has SLICE_DFL, not what the scheduler gives.
+ * - who has no slice left and is alone is queued too, as the scheduler asked for
+ *   that (ENQ_LAST): if it stays on that CPU, nothing looks there by itself.
  */
 #include "tools/sim/ext.h"
 
@@ -26,6 +27,7 @@
 #define ENQ_HEAD	(1ULL << 4)
 #define ENQ_PREEMPT	(1ULL << 32)
 #define ENQ_REENQ	(1ULL << 40)
+#define ENQ_LAST	(1ULL << 41)
 #define WAKE_FORK	(1ULL << 2)
 #define WAKE_TTWU	(1ULL << 3)
 #define WAKE_SYNC	(1ULL << 4)
@@ -339,7 +341,7 @@ static bool keeps(struct cpu *c, struct task *prev)
 	dispatch(c, prev);
 	if (queued && prev->ts.scx.slice)
 		return true;
-	return queued && !local[c->id].nr;
+	return false;
 }
 
 static struct task *ext_pick(struct cpu *c)
@@ -351,8 +353,6 @@ static struct task *ext_pick(struct cpu *c)
 		ops->cpu_acquire(c->id, NULL);
 	released[c->id] = false;
 	if (keeps(c, prev)) {
-		if (!prev->ts.scx.slice)
-			prev->ts.scx.slice = SLICE_DFL;
 		this_cpu = -1;
 		return prev;
 	}
@@ -361,7 +361,7 @@ static struct task *ext_pick(struct cpu *c)
 		next->ts.scx.slice = SLICE_DFL;
 	if (prev && prev->ts.scx.flags & TASK_QUEUED) {
 		ops->stopping(&prev->ts, true);
-		enqueue(prev, 0);
+		enqueue(prev, next ? 0 : ENQ_LAST);
 	}
 	idle_set(c->id, !next);
 	if (next) {
