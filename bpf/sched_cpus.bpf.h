@@ -123,7 +123,6 @@ static s32 pick_idle(struct task_struct *p, const struct cpumask *mask, s32 prev
 	struct scx_bpf_select_cpu_and_args___s args = {
 		.prev_cpu = prev, .wake_flags = wake_flags,
 	};
-	s32 cpu;
 
 	if (__scx_bpf_select_cpu_and)
 		return __scx_bpf_select_cpu_and(p, mask, &args);
@@ -132,8 +131,7 @@ static s32 pick_idle(struct task_struct *p, const struct cpumask *mask, s32 prev
 		return prev;
 	if (p->nr_cpus_allowed < nr_online)
 		return -1;
-	cpu = scx_bpf_pick_idle_cpu(mask, 0);
-	return cpu;
+	return scx_bpf_pick_idle_cpu(mask, 0);
 }
 
 static s32 pick_kind(struct task_struct *p, u32 kind, s32 prev, u64 wake_flags)
