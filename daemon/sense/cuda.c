@@ -17,7 +17,7 @@
 #include "daemon/sense/uprobe.h"
 #include "daemon/sense/window.h"
 
-enum { LIBS_MAX = 16, PENDING_MAX = 16, PENDING_TRIES = 64 };
+enum { LIBS_MAX = 64, PENDING_MAX = 16, PENDING_TRIES = 64 };
 
 #define MS			1000000ULL
 #define WINDOW_FIRST_NS		(200 * MS)	/* after a new GPU thread */
@@ -190,6 +190,8 @@ static int lib_add(struct cuda *c, int fd, uint64_t dev, uint64_t ino, pid_t wit
 
 	if (!l) {
 		close(fd);
+		if (!known)
+			c->sweep_at = 0;
 		return known ? 0 : -ENOSPC;
 	}
 	*l = (struct lib){
@@ -265,28 +267,33 @@ static int open_mapping(pid_t tgid, const struct mapping *m)
 	return -EINVAL;
 }
 
-/* Probe all copies that @tgid maps. Returns how many it maps. */
-static int look_at(struct cuda *c, pid_t tgid)
+/*
+ * Probe all copies that @tgid maps. True when it maps some and none is left: a
+ * loader that is still at work splits a mapping between the look at the maps and
+ * the open, and then that one is to be looked for again.
+ */
+static bool look_at(struct cuda *c, pid_t tgid)
 {
 	FILE *maps = open_maps(tgid);
+	bool found = false, left = false;
 	struct mapping m;
 	struct lib *l;
-	int fd, n = 0;
+	int fd;
 
 	while (maps && next_mapping(maps, &m)) {
-		n++;
 		l = lib_find(c, m.dev, m.ino);
+		found = true;
 		if (l) {
 			l->witness = tgid;
 			continue;
 		}
 		fd = open_mapping(tgid, &m);
-		if (fd >= 0)
-			lib_add(c, fd, m.dev, m.ino, tgid);
+		if (fd < 0 || lib_add(c, fd, m.dev, m.ino, tgid) == -ENOSPC)
+			left = true;
 	}
 	if (maps)
 		fclose(maps);
-	return n;
+	return found && !left;
 }
 
 static void look_at_all(struct cuda *c)
@@ -429,6 +436,47 @@ int cuda_fd(const struct cuda *c)
 	return c->timer;
 }
 
+/*
+ * A copy that nobody maps any more is let go, as probes hold its file system.
+ * Forgotten first and looked for after that: one that comes between is
+ * reported.
+ */
+static void sweep(struct cuda *c, uint64_t now)
+{
+	bool gone = false;
+	char path[32];
+
+	if (now < c->sweep_at)
+		return;
+	c->sweep_at = now + SWEEP_EVERY_NS;
+
+	for (int i = 0; i < LIBS_MAX; i++) {
+		struct lib *l = &c->lib[i];
+
+		if (!l->used || l->kept)
+			continue;
+		snprintf(path, sizeof(path), "/proc/%d/maps", l->witness);
+		if (l->witness && !access(path, F_OK))
+			continue;
+		l->witness = 0;
+		gone = true;
+		probe_lib_known(c->probe, l->dev, l->ino, false);
+	}
+	if (!gone)
+		return;
+	look_at_all(c);
+	for (int i = 0; i < LIBS_MAX; i++) {
+		struct lib *l = &c->lib[i];
+
+		if (!l->used || l->kept)
+			continue;
+		if (l->witness)
+			probe_lib_known(c->probe, l->dev, l->ino, true);
+		else
+			lib_drop(c, l);
+	}
+}
+
 static void pending_add(struct cuda *c, const struct probe_event *ev)
 {
 	for (int i = 0; i < PENDING_MAX; i++) {
@@ -454,6 +502,7 @@ void cuda_mapped(struct cuda *c, const struct probe_event *ev)
 
 static void pending_retry(struct cuda *c, uint64_t now)
 {
+	sweep(c, now);
 	for (int i = 0; i < PENDING_MAX; i++) {
 		struct pending *p = &c->pending[i];
 
@@ -491,51 +540,11 @@ void cuda_active(struct cuda *c, bool first)
 		window_open(c, now, WINDOW_NS);
 }
 
-/*
- * A copy that nobody maps any more is let go, as probes hold its file system.
- * Forgotten first and looked for after that: one that comes between is
- * reported.
- */
-static void sweep(struct cuda *c)
-{
-	bool gone = false;
-	char path[32];
-
-	for (int i = 0; i < LIBS_MAX; i++) {
-		struct lib *l = &c->lib[i];
-
-		if (!l->used || l->kept)
-			continue;
-		snprintf(path, sizeof(path), "/proc/%d/maps", l->witness);
-		if (l->witness && !access(path, F_OK))
-			continue;
-		l->witness = 0;
-		gone = true;
-		probe_lib_known(c->probe, l->dev, l->ino, false);
-	}
-	if (!gone)
-		return;
-	look_at_all(c);
-	for (int i = 0; i < LIBS_MAX; i++) {
-		struct lib *l = &c->lib[i];
-
-		if (!l->used || l->kept)
-			continue;
-		if (l->witness)
-			probe_lib_known(c->probe, l->dev, l->ino, true);
-		else
-			lib_drop(c, l);
-	}
-}
-
 void cuda_tick(struct cuda *c, uint64_t now, bool active)
 {
 	if (active && now - c->window_last >= WINDOW_EVERY_NS)
 		window_open(c, now, WINDOW_NS);
-	if (now >= c->sweep_at) {
-		c->sweep_at = now + SWEEP_EVERY_NS;
-		sweep(c);
-	}
+	sweep(c, now);
 	if (!probe_sees_mappings(c->probe) && now >= c->poll_at) {
 		c->poll_at = now + POLL_EVERY_NS;
 		look_at_all(c);

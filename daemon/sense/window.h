@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { WINDOW_LINKS_MAX = 32, WINDOW_FUNCTIONS_MAX = 16, WINDOW_RETIRE_MAX = 16 };
+enum { WINDOW_LINKS_MAX = 128, WINDOW_FUNCTIONS_MAX = 16, WINDOW_RETIRE_MAX = 64 };
 
 /* One program at some functions of one file. */
 struct window_link {

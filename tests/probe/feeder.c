@@ -5,17 +5,22 @@
  * library is the libcuda.so.1 that the loader finds.
  *
  * With PROBE_SECCOMP set, like a program in a container, it is killed for system
- * calls that its filter's author had not heard of: those of return probes.
+ * calls that its filter's author had not heard of: those of return probes. With
+ * PROBE_LOADER=FILE that library's mappings come and go for a while before it is
+ * loaded, as they do, in a shorter time, while a loader puts its segments in place.
  */
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -48,6 +53,49 @@ static uint64_t clock_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+#define PIECE	4096UL
+enum { PIECES = 8, BEFORE_NS = 2000000, LOADER_NS = 50000000 };
+
+/* A mapping that is another one each time somebody looks at it. */
+static void *split(void *at)
+{
+	uint64_t end = clock_ns() + BEFORE_NS + LOADER_NS;
+
+	for (unsigned long i = 0; clock_ns() < end; i++) {
+		mprotect(at, (1 + i % (PIECES - 1)) * PIECE, PROT_NONE);
+		mprotect(at, PIECES * PIECE, PROT_READ);
+	}
+	return NULL;
+}
+
+/*
+ * The splitter is at work before the library is mapped: whoever looks at it then
+ * may take this thread's CPU.
+ */
+static int restless_loader(void)
+{
+	const struct timespec before = { .tv_nsec = BEFORE_NS };
+	const char *path = getenv("PROBE_LOADER");
+	pthread_t splitter;
+	char *at, header[64];
+	int fd;
+
+	if (!path)
+		return 0;
+	at = mmap(NULL, PIECES * PIECE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (at == MAP_FAILED || fd < 0 || pthread_create(&splitter, NULL, split, at))
+		return -1;
+	nanosleep(&before, NULL);
+	/* what is seen of a loader where its mappings are not */
+	if (read(fd, header, sizeof(header)) < 0)
+		return -1;
+	at = mmap(at, PIECES * PIECE, PROT_READ, MAP_PRIVATE | MAP_FIXED, fd, 0);
+	close(fd);
+	pthread_join(splitter, NULL);
+	return at == MAP_FAILED || munmap(at, PIECES * PIECE);
 }
 
 static int resolve(void)
@@ -116,7 +164,7 @@ int main(int argc, char **argv)
 	waits = atoi(argv[3]);
 	params[0] = &ns;
 	params[1] = &done;
-	if (filter_calls() || resolve() || cu.init(0) ||
+	if (filter_calls() || restless_loader() || resolve() || cu.init(0) ||
 	    cu.ctx_create(&ctx, flags_of(argv[1]), 0) || cu.load(&module, ptx) ||
 	    cu.get(&spin, module, "spin_ns") ||
 	    cu.stream(&stream, 1))
