@@ -36,6 +36,8 @@ char LICENSE[] SEC("license") = "GPL";
 #define CROWDED_AGE	(500 * MSEC)
 /* ... and its CPU looks so often for what may run nowhere else. */
 #define FEEDER_PAUSE	(5 * SEC_NS)
+/* A thread of the kernel that mostly runs for no longer goes before tools at once. */
+#define BRIEF_MAX	(1 * MSEC)
 #define STALL_MS	30000
 
 unsigned long long counts[__SCHED_COUNT_MAX];
@@ -164,16 +166,37 @@ static s32 find_now(struct task_struct *p, enum tier tier, u64 *flags)
 	return cpu;
 }
 
+/* As work queues' and RCU's threads of one CPU are: what they do does not wait well. */
+static __always_inline bool is_brief_kthread(const struct task_struct *p,
+					     const struct task_state *t)
+{
+	return p->flags & TASK_KTHREAD && p->nr_cpus_allowed == 1 && t &&
+	       t->usual_ns < BRIEF_MAX && t->burst_ns < BRIEF_MAX;
+}
+
 /* It can run on one CPU alone, and at once if what runs there matters less. */
-static s32 find_own(struct task_struct *p, enum tier tier, u64 *flags)
+static s32 find_own(struct task_struct *p, const struct task_state *t, enum tier tier, u64 *flags)
+{
+	s32 cpu = scx_bpf_task_cpu(p);
+	bool brief = is_brief_kthread(p, t);
+
+	if ((tier <= TIER_ORCHESTRATOR || brief) && is_lesser(cpu, TIER_ORCHESTRATOR)) {
+		*flags |= ENQ_PREEMPT;
+		set_tier(cpu, tier);
+		set_brief(cpu, brief);
+	}
+	return cpu;
+}
+
+/*
+ * Put out for a thread that is soon done: to go elsewhere would cost more, to
+ * whoever moves and to the CPU that has to be woken for it.
+ */
+static __always_inline bool stays(struct task_struct *p, u64 flags)
 {
 	s32 cpu = scx_bpf_task_cpu(p);
 
-	if (tier <= TIER_ORCHESTRATOR && is_lesser(cpu, TIER_ORCHESTRATOR)) {
-		*flags |= ENQ_PREEMPT;
-		set_tier(cpu, tier);
-	}
-	return cpu;
+	return !(flags & (ENQ_WAKEUP | ENQ_REENQ)) && is_brief(cpu) && may_run_on(p, cpu);
 }
 
 /*
@@ -210,9 +233,11 @@ void BPF_PROG(starling_enqueue, struct task_struct *p, u64 flags)
 		return;
 	}
 	/* Bound to one CPU, above all the kernel's own: others cannot take it. */
-	if ((u32)p->nr_cpus_allowed < nr_online &&
+	if (stays(p, flags))
+		cpu = scx_bpf_task_cpu(p);
+	else if ((u32)p->nr_cpus_allowed < nr_online &&
 	    (p->nr_cpus_allowed == 1 || is_crowded_out(p)))
-		cpu = find_own(p, tier, &now_flags);
+		cpu = find_own(p, t, tier, &now_flags);
 	else
 		cpu = find_now(p, tier, &now_flags);
 	if (cpu >= 0)
@@ -397,6 +422,7 @@ void BPF_PROG(starling_running, struct task_struct *p)
 	enum tier tier = tier_of(p);
 
 	set_tier(scx_bpf_task_cpu(p), tier);
+	set_brief(scx_bpf_task_cpu(p), false);
 	if (!t)
 		return;
 	t->began_ns = bpf_ktime_get_ns();

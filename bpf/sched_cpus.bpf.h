@@ -51,6 +51,8 @@ unsigned char online_cpu[SCHED_CPUS_MAX];
 unsigned int nr_online;
 
 static u8 cpu_tier[SCHED_CPUS_MAX];
+/* A thread of the kernel that is soon done waits there: who is put out for it stays. */
+static u8 cpu_brief[SCHED_CPUS_MAX];
 static u32 nr_of_kind[4];	/* a power of two, see set_tier() */
 
 struct kind_mask {
@@ -79,6 +81,23 @@ static __always_inline void set_tier(s32 cpu, enum tier tier)
 	barrier_var(i);
 	if (i < SCHED_CPUS_MAX)
 		cpu_tier[i] = tier;
+}
+
+static __always_inline void set_brief(s32 cpu, bool on)
+{
+	u64 i = (u32)cpu & (SCHED_CPUS_MAX - 1);
+
+	barrier_var(i);
+	if (i < SCHED_CPUS_MAX)
+		cpu_brief[i] = on;
+}
+
+static __always_inline bool is_brief(s32 cpu)
+{
+	u64 i = (u32)cpu & (SCHED_CPUS_MAX - 1);
+
+	barrier_var(i);
+	return i < SCHED_CPUS_MAX && cpu_brief[i];
 }
 
 static __always_inline bool may_run_on(const struct task_struct *p, u32 cpu)

@@ -14,6 +14,7 @@
 #define OPS_ENQ_LAST	(1ULL << 1)
 #define TASK_QUEUED	(1U << 0)
 #define TASK_EXITING	0x4
+#define TASK_KTHREAD	0x00200000
 
 struct scx_init_task_args___s {
 	bool fork;
