@@ -117,22 +117,30 @@ static __always_inline u64 slice_of(u64 flags)
 }
 
 /*
- * On the spot: in front of all, on a CPU that runs no other feeder if there is
- * one. One whose slice is over on a protected CPU stays there: after those that
- * wait for that very CPU.
+ * The CPU that shall run a feeder on the spot: one that runs no other feeder; -1:
+ * none. One whose slice is over goes to a protected CPU or stays where it is, after
+ * those that wait for that very CPU.
  */
+static s32 find_for_feeder(struct task_struct *p, u64 flags)
+{
+	s32 own = scx_bpf_task_cpu(p), cpu = -1;
+	bool ran = !(flags & (ENQ_WAKEUP | ENQ_REENQ));
+
+	if (ran && !is_protected(own))
+		cpu = find_protected(p, TIER_FEEDER);
+	if (cpu < 0 && ran && !is_wanted(own) && may_run_on(p, own))
+		cpu = own;
+	if (cpu < 0 && !(ran && is_protected(own)))
+		cpu = find_idle(p, TIER_FEEDER, own, 0);
+	if (cpu < 0 && !(ran && is_protected(own)))
+		cpu = find_victim(p, TIER_FEEDER);
+	return cpu;
+}
+
 static void queue_feeder(struct task_struct *p, u64 flags)
 {
-	s32 own = scx_bpf_task_cpu(p), cpu = -1, other;
-	bool stays = !(flags & (ENQ_WAKEUP | ENQ_REENQ)) && is_protected(own);
+	s32 own = scx_bpf_task_cpu(p), cpu = find_for_feeder(p, flags), other;
 
-	if (!stays) {
-		cpu = find_idle(p, TIER_FEEDER, own, 0);
-		if (cpu < 0)
-			cpu = find_victim(p, TIER_FEEDER);
-	} else if (!is_wanted(own)) {
-		cpu = own;
-	}
 	/* Its own CPU would not look again; it has left that for a protected one. */
 	if (cpu < 0 && flags & ENQ_LAST) {
 		other = find_protected(p, TIER_NONE);
@@ -469,10 +477,17 @@ void BPF_PROG(starling_stopping, struct task_struct *p, bool runnable)
 		charge(t, p);
 }
 
-/* A real-time task takes the CPU: who waits there goes elsewhere. */
+/*
+ * A real-time task takes the CPU: who waits there goes elsewhere. The kernel's own
+ * stopper is gone before anybody could.
+ */
 SEC("struct_ops/cpu_release")
 void BPF_PROG(starling_cpu_release, s32 cpu, void *args)
 {
+	const struct scx_cpu_release_args___s *a = args;
+
+	if (a->reason == SCX_CPU_PREEMPT_STOP___s)
+		return;
 	set_tier(cpu, TIER_NONE);
 	scx_bpf_reenqueue_local();
 }

@@ -27,6 +27,14 @@ struct scx_cgroup_init_args___s {
 	u64 bw_quota_us;
 } __attribute__((preserve_access_index));
 
+enum scx_cpu_preempt_reason___s {
+	SCX_CPU_PREEMPT_STOP___s = 2,
+};
+
+struct scx_cpu_release_args___s {
+	enum scx_cpu_preempt_reason___s reason;
+} __attribute__((preserve_access_index));
+
 enum scx_exit_kind___s {
 	SCX_EXIT_NONE___s,
 };

@@ -416,6 +416,7 @@ u32 scx_bpf_reenqueue_local(void)
 /* Who has slice left waits for it at the head, had nobody else a say in it. */
 static void ext_release(struct cpu *c)
 {
+	unsigned int real_time = 0;	/* struct scx_cpu_release_args: the reason */
 	struct task *prev = c->curr;
 
 	this_cpu = c->id;
@@ -428,7 +429,7 @@ static void ext_release(struct cpu *c)
 		else
 			enqueue(prev, 0);
 	}
-	ops->cpu_release(c->id, NULL);
+	ops->cpu_release(c->id, &real_time);
 	this_cpu = -1;
 }
 
