@@ -60,6 +60,7 @@ char exit_reason[128];
 char exit_msg[256];
 
 unsigned long long cpu_shared_ns[SCHED_CPUS_MAX];	/* last look at the queues */
+unsigned long long cpu_own_ns[SCHED_CPUS_MAX];	/* last turn of those bound to it */
 unsigned long long last_turn_ns[TIER_IDLE + 1];
 
 /*
@@ -182,12 +183,17 @@ static __always_inline bool is_brief_kthread(const struct task_struct *p,
 	       t->usual_ns < BRIEF_MAX && t->burst_ns < BRIEF_MAX;
 }
 
-/* It can run on one CPU alone, and at once if what runs there matters less. */
+/*
+ * It can run on one CPU alone. What matters goes into that one's local queue, and at
+ * once if what runs there matters less; negative: it waits its turn among others.
+ */
 static s32 find_own(struct task_struct *p, const struct task_state *t, enum tier tier, u64 *flags)
 {
 	s32 cpu = scx_bpf_task_cpu(p);
 	bool brief = is_brief_kthread(p, t);
 
+	if (tier > TIER_ORCHESTRATOR && !(p->flags & TASK_KTHREAD))
+		return -1;
 	if ((tier <= TIER_ORCHESTRATOR || brief) && is_lesser(cpu, TIER_ORCHESTRATOR)) {
 		*flags |= ENQ_PREEMPT;
 		set_tier(cpu, tier);
@@ -212,16 +218,18 @@ static __always_inline bool stays(struct task_struct *p, u64 flags)
  * the shorter they mostly run and the more their agent weighs, the sooner.
  */
 static void queue_up(struct task_struct *p, struct task_state *t, enum tier tier,
-		     u64 start, u64 flags)
+		     u64 start, u64 flags, bool bound)
 {
+	u64 queue = bound ? own_queue(scx_bpf_task_cpu(p)) : tier;
+
 	if (tier == TIER_ORCHESTRATOR && t)
 		start = bpf_ktime_get_ns() + by_weight(t, p, agent_of(p), t->usual_ns);
 	if (t)
 		t->queued_ns = bpf_ktime_get_ns();
 	if (tier == TIER_SERVICE)
-		scx_bpf_dsq_insert(p, tier, SLICE, flags);
+		scx_bpf_dsq_insert(p, queue, SLICE, flags);
 	else
-		scx_bpf_dsq_insert_vtime(p, tier, SLICE, start, flags);
+		scx_bpf_dsq_insert_vtime(p, queue, SLICE, start, flags);
 }
 
 SEC("struct_ops/enqueue")
@@ -230,6 +238,7 @@ void BPF_PROG(starling_enqueue, struct task_struct *p, u64 flags)
 	struct task_state *t = state_of(p);
 	enum tier tier = tier_of(p);
 	u64 start = 0, now_flags = flags;
+	bool bound = false;
 	s32 cpu = -1;
 
 	if (t && limit_queue(p, t, flags))
@@ -240,18 +249,18 @@ void BPF_PROG(starling_enqueue, struct task_struct *p, u64 flags)
 		queue_feeder(p, flags);
 		return;
 	}
-	/* Bound to one CPU, above all the kernel's own: others cannot take it. */
+	bound = (u32)p->nr_cpus_allowed < nr_online &&
+		(p->nr_cpus_allowed == 1 || is_crowded_out(p));
 	if (stays(p, flags))
 		cpu = scx_bpf_task_cpu(p);
-	else if ((u32)p->nr_cpus_allowed < nr_online &&
-	    (p->nr_cpus_allowed == 1 || is_crowded_out(p)))
+	else if (bound)
 		cpu = find_own(p, t, tier, &now_flags);
 	else
 		cpu = find_now(p, tier, &now_flags);
 	if (cpu >= 0)
 		scx_bpf_dsq_insert(p, DSQ_LOCAL_ON | cpu, slice_of(flags), now_flags);
 	else
-		queue_up(p, t, tier, start, flags);
+		queue_up(p, t, tier, start, flags, bound);
 }
 
 SEC("struct_ops/select_cpu")
@@ -301,10 +310,58 @@ static bool take_aged(u64 tier, u64 age, u64 now)
 	return true;
 }
 
-static bool take_any(u64 now)
+static bool take_own(s32 cpu, u64 now)
+{
+	if (!scx_bpf_dsq_move_to_local(own_queue(cpu)))
+		return false;
+	cpu_own_ns[(u32)cpu & (SCHED_CPUS_MAX - 1)] = now;
+	return true;
+}
+
+static bool take_own_aged(s32 cpu, u64 age, u64 now)
+{
+	u64 i = (u32)cpu & (SCHED_CPUS_MAX - 1);
+	s32 n = scx_bpf_dsq_nr_queued(own_queue(cpu));
+
+	if (n <= 0) {
+		cpu_own_ns[i] = now;
+		return false;
+	}
+	if (WAIT_MAX / n < age)
+		age = WAIT_MAX / n;
+	return now - cpu_own_ns[i] >= age && take_own(cpu, now);
+}
+
+/* The first of a queue; NULL: nobody waits, or the kernel is before 7.1 and cannot say. */
+static __always_inline struct task_struct *first_of(u64 queue)
+{
+	return scx_bpf_dsq_peek ? scx_bpf_dsq_peek(queue) : NULL;
+}
+
+/*
+ * Those that may run on this CPU alone and the others by the same virtual time;
+ * where the kernel does not tell it, in turn.
+ */
+static bool own_is_first(s32 cpu, u64 now)
+{
+	struct task_struct *own = first_of(own_queue(cpu)), *other = first_of(TIER_NORMAL);
+
+	if (!scx_bpf_dsq_peek)
+		return cpu_own_ns[(u32)cpu & (SCHED_CPUS_MAX - 1)] + SLICE < now;
+	return own && (!other || !is_after(scx_of(own)->dsq_vtime, scx_of(other)->dsq_vtime));
+}
+
+static bool take_normal(s32 cpu, u64 now)
+{
+	if (own_is_first(cpu, now))
+		return take_own(cpu, now) || take(TIER_NORMAL, now);
+	return take(TIER_NORMAL, now) || take_own(cpu, now);
+}
+
+static bool take_any(s32 cpu, u64 now)
 {
 	return take(TIER_SERVICE, now) || take(TIER_ORCHESTRATOR, now) ||
-	       take(TIER_NORMAL, now) || take(TIER_BACKGROUND, now);
+	       take_normal(cpu, now) || take(TIER_BACKGROUND, now);
 }
 
 /* What has waited for long where only feeders run has a slice between two of theirs. */
@@ -312,7 +369,8 @@ static bool is_time_for_others(s32 cpu, u64 now)
 {
 	u64 i = (u32)cpu & (SCHED_CPUS_MAX - 1);
 
-	if (take_aged(TIER_SERVICE, CROWDED_AGE, now) ||
+	if (take_own_aged(cpu, CROWDED_AGE, now) ||
+	    take_aged(TIER_SERVICE, CROWDED_AGE, now) ||
 	    take_aged(TIER_ORCHESTRATOR, CROWDED_AGE, now) ||
 	    take_aged(TIER_NORMAL, CROWDED_AGE, now) ||
 	    take_aged(TIER_BACKGROUND, BACKGROUND_AGE * 2, now))
@@ -320,14 +378,14 @@ static bool is_time_for_others(s32 cpu, u64 now)
 	if (now - cpu_shared_ns[i] <= FEEDER_PAUSE)
 		return false;
 	cpu_shared_ns[i] = now;
-	return take_any(now);
+	return take_any(cpu, now);
 }
 
 /*
  * One whose slice is over is not in the queue yet: is it owed more than the first
  * there? Then its next slice begins at once.
  */
-static bool goes_on(struct task_struct *prev)
+static bool goes_on(s32 cpu, struct task_struct *prev, u64 now)
 {
 	struct task_state *t = state_of(prev);
 	struct task_struct *first;
@@ -336,7 +394,7 @@ static bool goes_on(struct task_struct *prev)
 	if (!t || !scx_bpf_dsq_peek || tier_of(prev) != TIER_NORMAL)
 		return false;
 	finish = flow_of(t, agent_of(prev));
-	first = scx_bpf_dsq_peek(TIER_NORMAL);
+	first = first_of(own_is_first(cpu, now) ? own_queue(cpu) : TIER_NORMAL);
 	if (!finish || !first || !is_after(scx_of(first)->dsq_vtime, *finish))
 		return false;
 	flow_start(t, prev);
@@ -351,18 +409,20 @@ static void feeder_goes_on(struct task_struct *prev, s32 cpu, u64 now)
 	if (is_time_for_others(cpu, now))
 		count(SCHED_FEEDER_PAUSE);
 	else if (!is_protected(cpu) && find_protected(prev, TIER_FEEDER) >= 0)
-		take_any(now);
+		take_any(cpu, now);
 	else if (!is_wanted(cpu))
 		set_slice(prev, SLICE);
 }
 
-static bool take_fair(struct task_struct *prev, bool ran, u64 now)
+static bool take_fair(s32 cpu, struct task_struct *prev, bool ran, u64 now)
 {
-	return take_aged(TIER_BACKGROUND, BACKGROUND_AGE, now) ||
+	return take_own_aged(cpu, BACKGROUND_AGE, now) ||
+	       take_aged(TIER_BACKGROUND, BACKGROUND_AGE, now) ||
 	       take_aged(TIER_ORCHESTRATOR, NORMAL_AGE, now) ||
 	       take_aged(TIER_NORMAL, NORMAL_AGE, now) ||
 	       take(TIER_SERVICE, now) || take(TIER_ORCHESTRATOR, now) ||
-	       (ran && goes_on(prev)) || take(TIER_NORMAL, now) || take(TIER_BACKGROUND, now);
+	       (ran && goes_on(cpu, prev, now)) || take_normal(cpu, now) ||
+	       take(TIER_BACKGROUND, now);
 }
 
 SEC("struct_ops/dispatch")
@@ -381,7 +441,7 @@ void BPF_PROG(starling_dispatch, s32 cpu, struct task_struct *prev)
 		return;
 	}
 	cpu_shared_ns[i] = now;
-	if (!take_fair(prev, ran, now) && ran)
+	if (!take_fair(cpu, prev, ran, now) && ran)
 		set_slice(prev, SLICE);
 }
 
@@ -461,7 +521,8 @@ void BPF_PROG(starling_tick, struct task_struct *p)
 	charge(t, p);
 	tier = tier_of(p);
 	set_tier(scx_bpf_task_cpu(p), tier);
-	if (tier >= TIER_NORMAL && !scx_bpf_dsq_nr_queued(TIER_NORMAL))
+	if (tier >= TIER_NORMAL && !scx_bpf_dsq_nr_queued(TIER_NORMAL) &&
+	    !scx_bpf_dsq_nr_queued(own_queue(scx_bpf_task_cpu(p))))
 		time_goes_on(t);
 	if (limited_until(p, t, t->began_ns))
 		set_slice(p, 0);
@@ -634,6 +695,10 @@ s32 BPF_PROG(starling_init)
 		err = scx_bpf_create_dsq(tier, -1);
 	if (!err)
 		err = scx_bpf_create_dsq(QUEUE_LIMITED, -1);
+	bpf_for(cpu, 0, nr_cpus()) {
+		if (!err)
+			err = scx_bpf_create_dsq(own_queue(cpu), -1);
+	}
 	bpf_for(cpu, 0, SCHED_CPUS_MAX) {
 		if (cpu < SCHED_CPUS_MAX)
 			cpu_tier[cpu] = online_cpu[cpu] ? TIER_IDLE : TIER_NONE;

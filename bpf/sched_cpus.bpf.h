@@ -24,6 +24,9 @@ enum tier {
 	QUEUE_LIMITED,		/* those whose cgroup has used up its time */
 };
 
+/* And one for each CPU, of those that can run there alone. */
+#define QUEUE_OWN	0x10000
+
 /* Each CPU is in one of these. */
 enum kind {
 	KIND_PROTECTED,		/* where feeders go first */
@@ -121,7 +124,12 @@ static __always_inline bool is_online(s32 cpu)
 	return i < SCHED_CPUS_MAX && online_cpu[i];
 }
 
-/* Others that can run on this CPU alone, or feeders, wait there. */
+static __always_inline u64 own_queue(s32 cpu)
+{
+	return QUEUE_OWN + (u32)cpu;
+}
+
+/* Threads of the kernel that can run on this CPU alone, or feeders, wait there. */
 static __always_inline bool is_wanted(s32 cpu)
 {
 	return scx_bpf_dsq_nr_queued(DSQ_LOCAL_ON | cpu) > 0;
@@ -272,8 +280,8 @@ static s32 find_protected(struct task_struct *p, enum tier tier)
 }
 
 /*
- * Feeders have all CPUs that it may run on, or others wait there that can run
- * nowhere else: while these do, a CPU does not look at the queues that are shared.
+ * Feeders have all CPUs that it may run on, or others wait in their local queues:
+ * while these do, a CPU does not look at any other queue.
  */
 static bool is_crowded_out(struct task_struct *p)
 {

@@ -4,8 +4,8 @@
  *
  * Places in a queue are virtual times, and how fast these go by depends on who
  * else wants to run, with which weights. Whatever they come to: who has waited
- * for WAIT_MAX moves to the own queue of a CPU, where turns are taken: a CPU with
- * tasks there, as those that are bound to it, does not look at the shared queues.
+ * for WAIT_MAX moves to the local queue of a CPU, where turns are taken: a CPU with
+ * tasks there, as feeders are, does not look at any other queue.
  */
 #ifndef STARLING_SCHED_LOOK_BPF_H
 #define STARLING_SCHED_LOOK_BPF_H
@@ -83,6 +83,7 @@ static int look(void *map, u32 *key, struct look_timer *t)
 {
 	u64 now = bpf_ktime_get_ns();
 	bool limits = nr_limits || scx_bpf_dsq_nr_queued(QUEUE_LIMITED) > 0;
+	u32 cpu;
 
 	if (limits)
 		limit_look(now);
@@ -91,6 +92,8 @@ static int look(void *map, u32 *key, struct look_timer *t)
 		nr_moved = 0;
 		for (u64 queue = TIER_SERVICE; queue <= TIER_BACKGROUND; queue++)
 			look_at(queue, now);
+		bpf_for(cpu, 0, nr_cpus())
+			look_at(own_queue(cpu), now);
 	}
 	bpf_timer_start(&t->timer, limits ? LOOK_LIMITS_EVERY : LOOK_EVERY, 0);
 	return 0;

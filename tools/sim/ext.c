@@ -32,11 +32,13 @@
 #define WAKE_TTWU	(1ULL << 3)
 #define WAKE_SYNC	(1ULL << 4)
 #define TASK_QUEUED	(1U << 0)
+/* Numbers of queues are small, and from this on one for each CPU. */
+#define DSQ_BOUND	0x10000
 
 enum { DSQS_MAX = 16 };
 
 static const struct ext_ops *ops = &native_ops;
-static struct dsq local[SHIM_CPUS_MAX], own[DSQS_MAX];
+static struct dsq local[SHIM_CPUS_MAX], bound[SHIM_CPUS_MAX], own[DSQS_MAX];
 static bool in_dispatch[SHIM_CPUS_MAX], released[SHIM_CPUS_MAX];
 static struct task *verdict_on, *forking;
 static int this_cpu = -1, dispatch_cpu = -1;
@@ -54,6 +56,8 @@ static struct dsq *dsq_of(u64 id, s32 *cpu)
 		*cpu = id & 0xffffffff;
 		return (u32)*cpu < machine.ncpu ? &local[*cpu] : NULL;
 	}
+	if (id >= DSQ_BOUND)
+		return id - DSQ_BOUND < machine.ncpu ? &bound[id - DSQ_BOUND] : NULL;
 	return id && id < DSQS_MAX ? &own[id] : NULL;
 }
 
@@ -61,8 +65,10 @@ static struct dsq *dsq_of(u64 id, s32 *cpu)
 
 s32 scx_bpf_create_dsq(u64 dsq_id, s32 node)
 {
+	s32 cpu;
+
 	(void)node;
-	return dsq_id && dsq_id < DSQS_MAX ? 0 : -22;
+	return dsq_of(dsq_id, &cpu) && cpu < 0 ? 0 : -22;
 }
 
 static void insert(struct task_struct *p, bool by_vtime, u64 dsq_id, u64 slice, u64 vtime,

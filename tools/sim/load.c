@@ -153,6 +153,18 @@ static void share_add(struct task *t, uint32_t weight)
 	load.share[load.nshare++].weight = weight;
 }
 
+/* A hog that competes for itself. @pinned: to this CPU less one; 0: to none. */
+static void start_weighted(int pinned, uint32_t weight)
+{
+	struct task_spec spec = {
+		.kind = KIND_OTHER, .step = prog_hog, .pinned = pinned, .weight = weight,
+	};
+	struct task *t = task_new(&spec, NULL);
+
+	share_add(t, weight);
+	task_wake(t, NULL, false);
+}
+
 static const uint32_t weights[WEIGHTED] = { 50, 75, 100, 100, 125, 150, 200, 300 };
 
 /*
@@ -169,15 +181,8 @@ static int start_weights_flat(void)
 		warn("weights-flat: for %u CPUs at most (--cpus)", SHARES_MAX / 3);
 		return -EINVAL;
 	}
-	for (unsigned int i = 0; i < n; i++) {
-		struct task_spec spec = {
-			.kind = KIND_OTHER, .step = prog_hog, .weight = weights[i % WEIGHTED],
-		};
-		struct task *t = task_new(&spec, NULL);
-
-		share_add(t, spec.weight);
-		task_wake(t, NULL, false);
-	}
+	for (unsigned int i = 0; i < n; i++)
+		start_weighted(0, weights[i % WEIGHTED]);
 	load.finish = sum_weighted;
 	return 0;
 }
@@ -292,17 +297,19 @@ static int start_bound(void)
 	return 0;
 }
 
-/* Each CPU has two that may run nowhere else, and so always one that waits there. */
+/* Each CPU has two that may run nowhere else, and one may run on any. */
 static int start_pinned(void)
 {
-	struct task_spec spec = { .kind = KIND_OTHER, .step = prog_hog };
-
-	for (unsigned int i = 0; i < machine.ncpu; i++) {
-		spec.pinned = i + 1;
-		prog_start(spec, 2, NULL);
+	if (3 * machine.ncpu > SHARES_MAX) {
+		warn("pinned: for %u CPUs at most (--cpus)", SHARES_MAX / 3);
+		return -EINVAL;
 	}
-	spec.pinned = 0;
-	prog_start(spec, machine.ncpu, NULL);
+	for (unsigned int i = 0; i < machine.ncpu; i++) {
+		start_weighted(i + 1, 100);
+		start_weighted(i + 1, 100);
+		start_weighted(0, 100);
+	}
+	load.finish = sum_weighted;
 	return 0;
 }
 
