@@ -95,11 +95,17 @@ __noinline u64 limit_until(u64 key, u64 now)
 	return until;
 }
 
+/* A BPF program that runs forbids it itself, for as long, to who runs it. */
+static __always_inline bool may_migrate(struct task_struct *p)
+{
+	return p->migration_disabled <= (p == bpf_get_current_task_btf());
+}
+
 /* Until when it has to wait, 0: it need not. The kernel itself queues those that exit. */
 static __always_inline u64 limited_until(struct task_struct *p, const struct task_state *t,
 					 u64 now)
 {
-	if (!nr_limits || !t->group || p->flags & TASK_EXITING || p->migration_disabled)
+	if (!nr_limits || !t->group || p->flags & TASK_EXITING || !may_migrate(p))
 		return 0;
 	return limit_until(t->group, now);
 }
