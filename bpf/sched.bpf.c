@@ -34,7 +34,7 @@ char LICENSE[] SEC("license") = "GPL";
 #define WAIT_MAX	(10 * SEC_NS)
 /* A feeder makes room for what nobody else has run for so long ... */
 #define CROWDED_AGE	(500 * MSEC)
-/* ... and its CPU looks so often for what may run nowhere else. */
+/* ... and its CPU looks so often at all queues, for who may use but a few CPUs. */
 #define FEEDER_PAUSE	(5 * SEC_NS)
 /* A thread of the kernel that mostly runs for no longer goes before tools at once. */
 #define BRIEF_MAX	(1 * MSEC)
@@ -122,10 +122,9 @@ static __always_inline u64 slice_of(u64 flags)
  * none. One whose slice is over goes to a protected CPU or stays where it is, after
  * those that wait for that very CPU.
  */
-static s32 find_for_feeder(struct task_struct *p, u64 flags)
+static s32 find_for_feeder(struct task_struct *p, bool ran)
 {
 	s32 own = scx_bpf_task_cpu(p), cpu = -1;
-	bool ran = !(flags & (ENQ_WAKEUP | ENQ_REENQ));
 
 	if (ran && !is_protected(own))
 		cpu = find_protected(p, TIER_FEEDER);
@@ -138,9 +137,9 @@ static s32 find_for_feeder(struct task_struct *p, u64 flags)
 	return cpu;
 }
 
-static void queue_feeder(struct task_struct *p, u64 flags)
+static void queue_feeder(struct task_struct *p, bool ran, u64 flags)
 {
-	s32 own = scx_bpf_task_cpu(p), cpu = find_for_feeder(p, flags), other;
+	s32 own = scx_bpf_task_cpu(p), cpu = find_for_feeder(p, ran), other;
 
 	/* Its own CPU would not look again; it has left that for a protected one. */
 	if (cpu < 0 && flags & ENQ_LAST) {
@@ -175,12 +174,15 @@ static s32 find_now(struct task_struct *p, enum tier tier, u64 *flags)
 	return cpu;
 }
 
-/* As work queues' and RCU's threads of one CPU are: what they do does not wait well. */
-static __always_inline bool is_brief_kthread(const struct task_struct *p,
-					     const struct task_state *t)
+/*
+ * As work queues' and RCU's threads of one CPU are: what they do does not wait well.
+ * Nor do those that they put out: one after the other they would keep these waiting.
+ */
+static __always_inline bool is_brief(struct task_struct *p, const struct task_state *t, s32 cpu)
 {
 	return p->flags & TASK_KTHREAD && p->nr_cpus_allowed == 1 && t &&
-	       t->usual_ns < BRIEF_MAX && t->burst_ns < BRIEF_MAX;
+	       t->usual_ns < BRIEF_MAX && t->burst_ns < BRIEF_MAX &&
+	       !(is_wanted(cpu) && bpf_ktime_get_ns() - turn_of(cpu) > 2 * SLICE);
 }
 
 /*
@@ -190,9 +192,10 @@ static __always_inline bool is_brief_kthread(const struct task_struct *p,
 static s32 find_own(struct task_struct *p, const struct task_state *t, enum tier tier, u64 *flags)
 {
 	s32 cpu = scx_bpf_task_cpu(p);
-	bool brief = is_brief_kthread(p, t);
+	bool brief = is_brief(p, t, cpu);
 
-	if (tier > TIER_ORCHESTRATOR && !(p->flags & TASK_KTHREAD))
+	if (tier > TIER_ORCHESTRATOR && is_bound(p) &&
+	    !(p->flags & TASK_KTHREAD && t && t->burst_ns < SLICE))
 		return -1;
 	if ((tier <= TIER_ORCHESTRATOR || brief) && is_lesser(cpu, TIER_ORCHESTRATOR)) {
 		*flags |= ENQ_PREEMPT;
@@ -203,14 +206,22 @@ static s32 find_own(struct task_struct *p, const struct task_state *t, enum tier
 }
 
 /*
- * Put out for a thread that is soon done: to go elsewhere would cost more, to
- * whoever moves and to the CPU that has to be woken for it.
+ * Put out for a thread that is soon done, it goes on there with what it has of its
+ * slice: to go elsewhere would cost more, to it and to the CPU that has to be woken.
+ * A slice that is over ends at a tick only.
  */
-static __always_inline bool stays(struct task_struct *p, u64 flags)
+static __always_inline bool stays(struct task_struct *p, const struct task_state *t, u64 now)
 {
 	s32 cpu = scx_bpf_task_cpu(p);
 
-	return !(flags & (ENQ_WAKEUP | ENQ_REENQ)) && is_brief(cpu) && may_run_on(p, cpu);
+	return has_brief(cpu) && now - t->slice_ns < 3 * SLICE && may_run_on(p, cpu);
+}
+
+static __always_inline u64 slice_left(const struct task_state *t, u64 now)
+{
+	u64 gone = now - t->slice_ns;
+
+	return gone + MSEC < SLICE ? SLICE - gone : MSEC;
 }
 
 /*
@@ -222,6 +233,9 @@ static void queue_up(struct task_struct *p, struct task_state *t, enum tier tier
 {
 	u64 queue = bound ? own_queue(scx_bpf_task_cpu(p)) : tier;
 
+	/* There it waits with the others: after those that want to run now. */
+	if (bound && tier == TIER_BACKGROUND)
+		start += lag_max;
 	if (tier == TIER_ORCHESTRATOR && t)
 		start = bpf_ktime_get_ns() + by_weight(t, p, agent_of(p), t->usual_ns);
 	if (t)
@@ -232,35 +246,59 @@ static void queue_up(struct task_struct *p, struct task_state *t, enum tier tier
 		scx_bpf_dsq_insert_vtime(p, queue, SLICE, start, flags);
 }
 
+/* Whether it ran until now. A waiting one is queued anew too, when its weight changes. */
+static __always_inline bool has_run(struct task_state *t, u64 flags)
+{
+	bool ran = t && t->ran && !(flags & (ENQ_WAKEUP | ENQ_REENQ));
+
+	if (t)
+		t->ran = false;
+	return ran;
+}
+
+/* The CPU of those that are no feeders; negative: none, it queues up. */
+static s32 find_other(struct task_struct *p, const struct task_state *t, enum tier tier,
+		      u64 *flags)
+{
+	s32 cpu;
+
+	if (is_bound(p) || ((u32)p->nr_cpus_allowed < nr_online && is_crowded_out(p)))
+		cpu = find_own(p, t, tier, flags);
+	else
+		cpu = find_now(p, tier, flags);
+	/* Its CPU is about to idle, and looks at no queue again before it does. */
+	if (cpu < 0 && *flags & ENQ_LAST && may_run_on(p, scx_bpf_task_cpu(p)))
+		cpu = scx_bpf_task_cpu(p);
+	return cpu;
+}
+
 SEC("struct_ops/enqueue")
 void BPF_PROG(starling_enqueue, struct task_struct *p, u64 flags)
 {
 	struct task_state *t = state_of(p);
 	enum tier tier = tier_of(p);
-	u64 start = 0, now_flags = flags;
-	bool bound = false;
-	s32 cpu = -1;
+	u64 start = 0, now = bpf_ktime_get_ns(), now_flags = flags;
+	bool ran = has_run(t, flags);
+	s32 cpu;
 
 	if (t && limit_queue(p, t, flags))
 		return;
+	if (t && ran && tier != TIER_FEEDER && stays(p, t, now)) {
+		scx_bpf_dsq_insert(p, DSQ_LOCAL_ON | scx_bpf_task_cpu(p), slice_left(t, now),
+				   flags);
+		return;
+	}
 	if (t)
 		start = flow_start(t, p);
 	if (tier == TIER_FEEDER) {
-		queue_feeder(p, flags);
+		queue_feeder(p, ran, flags);
 		return;
 	}
-	bound = (u32)p->nr_cpus_allowed < nr_online &&
-		(p->nr_cpus_allowed == 1 || is_crowded_out(p));
-	if (stays(p, flags))
-		cpu = scx_bpf_task_cpu(p);
-	else if (bound)
-		cpu = find_own(p, t, tier, &now_flags);
-	else
-		cpu = find_now(p, tier, &now_flags);
+	cpu = find_other(p, t, tier, &now_flags);
 	if (cpu >= 0)
 		scx_bpf_dsq_insert(p, DSQ_LOCAL_ON | cpu, slice_of(flags), now_flags);
 	else
-		queue_up(p, t, tier, start, flags, bound);
+		queue_up(p, t, tier, start, flags, tier > TIER_ORCHESTRATOR && is_bound(p));
 }
 
 SEC("struct_ops/select_cpu")
@@ -339,14 +377,14 @@ static __always_inline struct task_struct *first_of(u64 queue)
 }
 
 /*
- * Those that may run on this CPU alone and the others by the same virtual time;
- * where the kernel does not tell it, in turn.
+ * Those that may run on this CPU alone and the others by the same virtual time; in
+ * turn where the kernel does not tell it, or the first of the others runs elsewhere.
  */
 static bool own_is_first(s32 cpu, u64 now)
 {
 	struct task_struct *own = first_of(own_queue(cpu)), *other = first_of(TIER_NORMAL);
 
-	if (!scx_bpf_dsq_peek)
+	if (!scx_bpf_dsq_peek || (own && other && !may_run_on(other, cpu)))
 		return cpu_own_ns[(u32)cpu & (SCHED_CPUS_MAX - 1)] + SLICE < now;
 	return own && (!other || !is_after(scx_of(own)->dsq_vtime, scx_of(other)->dsq_vtime));
 }
@@ -441,8 +479,11 @@ void BPF_PROG(starling_dispatch, s32 cpu, struct task_struct *prev)
 		return;
 	}
 	cpu_shared_ns[i] = now;
-	if (!take_fair(cpu, prev, ran, now) && ran)
-		set_slice(prev, SLICE);
+	if (take_fair(cpu, prev, ran, now) || !ran)
+		return;
+	if (t)
+		t->slice_ns = now;
+	set_slice(prev, SLICE);
 }
 
 /* -- what they do --------------------------------------------------------------- */
@@ -493,7 +534,10 @@ void BPF_PROG(starling_running, struct task_struct *p)
 	set_brief(scx_bpf_task_cpu(p), false);
 	if (!t)
 		return;
+	t->ran = false;
 	t->began_ns = bpf_ktime_get_ns();
+	if (!(p->flags & TASK_KTHREAD))
+		set_turn(scx_bpf_task_cpu(p), t->began_ns);
 	if (tier >= TIER_NORMAL)
 		time_goes_on(t);
 }
@@ -534,23 +578,24 @@ void BPF_PROG(starling_stopping, struct task_struct *p, bool runnable)
 	struct task_state *t = state_of(p);
 
 	set_tier(scx_bpf_task_cpu(p), TIER_IDLE);
-	if (t)
-		charge(t, p);
+	if (!t)
+		return;
+	t->ran = runnable;
+	charge(t, p);
 }
 
 /*
  * A real-time task takes the CPU: who waits there goes elsewhere. The kernel's own
- * stopper is gone before anybody could.
+ * stopper is mostly gone before anybody could.
  */
 SEC("struct_ops/cpu_release")
 void BPF_PROG(starling_cpu_release, s32 cpu, void *args)
 {
 	const struct scx_cpu_release_args___s *a = args;
 
-	if (a->reason == SCX_CPU_PREEMPT_STOP___s)
-		return;
 	set_tier(cpu, TIER_NONE);
-	scx_bpf_reenqueue_local();
+	if (a->reason != SCX_CPU_PREEMPT_STOP___s)
+		scx_bpf_reenqueue_local();
 }
 
 SEC("struct_ops/cpu_acquire")

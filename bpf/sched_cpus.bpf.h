@@ -56,6 +56,7 @@ unsigned int nr_online;
 static u8 cpu_tier[SCHED_CPUS_MAX];
 /* A thread of the kernel that is soon done waits there: who is put out for it stays. */
 static u8 cpu_brief[SCHED_CPUS_MAX];
+static u64 cpu_turn_ns[SCHED_CPUS_MAX];	/* last start of a task that is none of these */
 static u32 nr_of_kind[4];	/* a power of two, see set_tier() */
 
 struct kind_mask {
@@ -95,12 +96,29 @@ static __always_inline void set_brief(s32 cpu, bool on)
 		cpu_brief[i] = on;
 }
 
-static __always_inline bool is_brief(s32 cpu)
+static __always_inline bool has_brief(s32 cpu)
 {
 	u64 i = (u32)cpu & (SCHED_CPUS_MAX - 1);
 
 	barrier_var(i);
 	return i < SCHED_CPUS_MAX && cpu_brief[i];
+}
+
+static __always_inline void set_turn(s32 cpu, u64 now)
+{
+	u64 i = (u32)cpu & (SCHED_CPUS_MAX - 1);
+
+	barrier_var(i);
+	if (i < SCHED_CPUS_MAX)
+		cpu_turn_ns[i] = now;
+}
+
+static __always_inline u64 turn_of(s32 cpu)
+{
+	u64 i = (u32)cpu & (SCHED_CPUS_MAX - 1);
+
+	barrier_var(i);
+	return i < SCHED_CPUS_MAX ? cpu_turn_ns[i] : 0;
 }
 
 static __always_inline bool may_run_on(const struct task_struct *p, u32 cpu)
@@ -124,12 +142,18 @@ static __always_inline bool is_online(s32 cpu)
 	return i < SCHED_CPUS_MAX && online_cpu[i];
 }
 
+/* To one CPU of several. */
+static __always_inline bool is_bound(const struct task_struct *p)
+{
+	return p->nr_cpus_allowed == 1 && nr_online > 1;
+}
+
 static __always_inline u64 own_queue(s32 cpu)
 {
 	return QUEUE_OWN + (u32)cpu;
 }
 
-/* Threads of the kernel that can run on this CPU alone, or feeders, wait there. */
+/* In its local queue, which is empty before it looks at any other. */
 static __always_inline bool is_wanted(s32 cpu)
 {
 	return scx_bpf_dsq_nr_queued(DSQ_LOCAL_ON | cpu) > 0;

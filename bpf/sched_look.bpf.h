@@ -53,7 +53,7 @@ static s32 next_cpu_for(struct task_struct *p)
 	return found;
 }
 
-static __noinline int look_at(u64 queue, u64 now)
+static __noinline int look_at(u64 queue, u64 age, u64 now)
 {
 	struct bpf_iter_scx_dsq___s it;
 	const struct task_state *t;
@@ -66,7 +66,7 @@ static __noinline int look_at(u64 queue, u64 now)
 	nr_looked = 0;
 	while ((p = bpf_iter_scx_dsq_next(&it)) && nr_looked++ < LOOK_MAX) {
 		t = state_of(p);
-		if (!t || now - t->queued_ns < WAIT_MAX)
+		if (!t || now - t->queued_ns < age)
 			continue;
 		cpu = nr_moved < MOVES_MAX * nr_online ? next_cpu_for(p) : -1;
 		if (cpu < 0)
@@ -91,9 +91,11 @@ static int look(void *map, u32 *key, struct look_timer *t)
 		looked_ns = now;
 		nr_moved = 0;
 		for (u64 queue = TIER_SERVICE; queue <= TIER_BACKGROUND; queue++)
-			look_at(queue, now);
+			look_at(queue, WAIT_MAX, now);
+		/* Feeders that take turns in a local queue leave it no look at its own. */
 		bpf_for(cpu, 0, nr_cpus())
-			look_at(own_queue(cpu), now);
+			look_at(own_queue(cpu), is_lesser(cpu, TIER_FEEDER) ? WAIT_MAX : LOOK_EVERY,
+				now);
 	}
 	bpf_timer_start(&t->timer, limits ? LOOK_LIMITS_EVERY : LOOK_EVERY, 0);
 	return 0;

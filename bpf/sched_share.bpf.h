@@ -69,8 +69,10 @@ struct flow {
  * @reserved:	charged in advance for the slice it has
  * @queued_ns:	when it queued up, by the clock
  * @began_ns:	from when on its run time is not charged yet
+ * @slice_ns:	when its slice began, or it queued up for it
  * @burst_ns:	CPU time since it woke
  * @usual_ns:	what that mostly is
+ * @ran:	until it was stopped, as it still wants to
  */
 struct task_state {
 	struct flow own;
@@ -83,8 +85,10 @@ struct task_state {
 	u64 reserved;
 	u64 queued_ns;
 	u64 began_ns;
+	u64 slice_ns;
 	u64 burst_ns;
 	u64 usual_ns;
+	bool ran;
 };
 
 struct {
@@ -371,6 +375,7 @@ static u64 flow_start(struct task_state *t, struct task_struct *p)
 	u64 agent = agent_of(p), *finish = flow_of(t, agent);
 
 	flow_unreserve(t);
+	t->slice_ns = bpf_ktime_get_ns();
 	t->start = vnow;
 	if (!finish)
 		return vnow;

@@ -105,6 +105,8 @@ struct cuda {
 	uint64_t window_last;	/* opened then */
 	uint64_t serial;
 	uint64_t sweep_at;
+	bool full;		/* no room for one: look at all again ... */
+	uint64_t full_at;	/* ... from then on */
 	uint64_t poll_at;
 };
 
@@ -190,8 +192,7 @@ static int lib_add(struct cuda *c, int fd, uint64_t dev, uint64_t ino, pid_t wit
 
 	if (!l) {
 		close(fd);
-		if (!known)
-			c->sweep_at = 0;
+		c->full |= !known;
 		return known ? 0 : -ENOSPC;
 	}
 	*l = (struct lib){
@@ -437,26 +438,29 @@ int cuda_fd(const struct cuda *c)
 }
 
 /*
- * A copy that nobody maps any more is let go, as probes hold its file system.
+ * A copy whose witness is gone and that nobody maps any more is let go, as probes
+ * hold its file system; where there is no room, one that its witness maps no more.
  * Forgotten first and looked for after that: one that comes between is
  * reported.
  */
 static void sweep(struct cuda *c, uint64_t now)
 {
-	bool gone = false;
+	bool gone = false, all = c->full && now >= c->full_at;
 	char path[32];
 
-	if (now < c->sweep_at)
+	if (now < c->sweep_at && !all)
 		return;
 	c->sweep_at = now + SWEEP_EVERY_NS;
-
+	if (all)
+		c->full_at = c->sweep_at;
+	c->full = false;
 	for (int i = 0; i < LIBS_MAX; i++) {
 		struct lib *l = &c->lib[i];
 
 		if (!l->used || l->kept)
 			continue;
 		snprintf(path, sizeof(path), "/proc/%d/maps", l->witness);
-		if (l->witness && !access(path, F_OK))
+		if (l->witness && !all && !access(path, F_OK))
 			continue;
 		l->witness = 0;
 		gone = true;
