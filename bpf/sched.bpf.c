@@ -52,6 +52,7 @@ static __always_inline void count(enum sched_count what)
 #include "sched_share.bpf.h"
 #include "sched_limit.bpf.h"
 #include "sched_look.bpf.h"
+#include "sched_turn.bpf.h"
 
 /* Why it ended. */
 int exit_kind;
@@ -59,9 +60,6 @@ long long exit_code;
 char exit_reason[128];
 char exit_msg[256];
 
-unsigned long long cpu_shared_ns[SCHED_CPUS_MAX];	/* last look at the queues */
-unsigned long long cpu_own_ns[SCHED_CPUS_MAX];	/* last turn of those bound to it */
-unsigned long long last_turn_ns[TIER_IDLE + 1];
 
 /*
  * Does it wait for a GPU that is in use? The daemon says so for a short time in
@@ -128,13 +126,14 @@ static s32 find_for_feeder(struct task_struct *p, bool ran)
 
 	if (ran && !is_protected(own))
 		cpu = find_protected(p, TIER_FEEDER);
-	if (cpu < 0 && ran && !is_wanted(own) && may_run_on(p, own))
-		cpu = own;
-	if (cpu < 0 && !(ran && is_protected(own)))
-		cpu = find_idle(p, TIER_FEEDER, own, 0);
-	if (cpu < 0 && !(ran && is_protected(own)))
-		cpu = find_victim(p, TIER_FEEDER);
-	return cpu;
+	if (cpu >= 0)
+		return cpu;
+	if (ran && !is_wanted(own) && may_run_on(p, own))
+		return own;
+	if (ran && is_protected(own))
+		return -1;
+	cpu = find_idle(p, TIER_FEEDER, own, 0);
+	return cpu >= 0 ? cpu : find_victim(p, TIER_FEEDER);
 }
 
 static void queue_feeder(struct task_struct *p, bool ran, u64 flags)
@@ -182,7 +181,7 @@ static __always_inline bool is_brief(struct task_struct *p, const struct task_st
 {
 	return p->flags & TASK_KTHREAD && p->nr_cpus_allowed == 1 && t &&
 	       t->usual_ns < BRIEF_MAX && t->burst_ns < BRIEF_MAX &&
-	       !(is_wanted(cpu) && bpf_ktime_get_ns() - turn_of(cpu) > 2 * SLICE);
+	       !(is_wanted(cpu) && bpf_ktime_get_ns() - cpu_at(cpu)->turn_ns > 2 * SLICE);
 }
 
 /*
@@ -200,7 +199,7 @@ static s32 find_own(struct task_struct *p, const struct task_state *t, enum tier
 	if ((tier <= TIER_ORCHESTRATOR || brief) && is_lesser(cpu, TIER_ORCHESTRATOR)) {
 		*flags |= ENQ_PREEMPT;
 		set_tier(cpu, tier);
-		set_brief(cpu, brief);
+		cpu_at(cpu)->brief = brief;
 	}
 	return cpu;
 }
@@ -214,7 +213,7 @@ static __always_inline bool stays(struct task_struct *p, const struct task_state
 {
 	s32 cpu = scx_bpf_task_cpu(p);
 
-	return has_brief(cpu) && now - t->slice_ns < 3 * SLICE && may_run_on(p, cpu);
+	return cpu_at(cpu)->brief && now - t->slice_ns < 3 * SLICE && may_run_on(p, cpu);
 }
 
 static __always_inline u64 slice_left(const struct task_state *t, u64 now)
@@ -229,8 +228,9 @@ static __always_inline u64 slice_left(const struct task_state *t, u64 now)
  * the shorter they mostly run and the more their agent weighs, the sooner.
  */
 static void queue_up(struct task_struct *p, struct task_state *t, enum tier tier,
-		     u64 start, u64 flags, bool bound)
+		     u64 start, u64 flags)
 {
+	bool bound = tier > TIER_ORCHESTRATOR && is_bound(p);
 	u64 queue = bound ? own_queue(scx_bpf_task_cpu(p)) : tier;
 
 	/* There it waits with the others: after those that want to run now. */
@@ -298,7 +298,7 @@ void BPF_PROG(starling_enqueue, struct task_struct *p, u64 flags)
 	if (cpu >= 0)
 		scx_bpf_dsq_insert(p, DSQ_LOCAL_ON | cpu, slice_of(flags), now_flags);
 	else
-		queue_up(p, t, tier, start, flags, tier > TIER_ORCHESTRATOR && is_bound(p));
+		queue_up(p, t, tier, start, flags);
 }
 
 SEC("struct_ops/select_cpu")
@@ -322,102 +322,6 @@ s32 BPF_PROG(starling_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_
 }
 
 /* -- what a CPU runs next -------------------------------------------------------- */
-
-static bool take(u64 tier, u64 now)
-{
-	if (!scx_bpf_dsq_move_to_local(tier))
-		return false;
-	last_turn_ns[tier] = now;
-	return true;
-}
-
-/* The more wait there, the sooner the next has its turn. */
-static bool take_aged(u64 tier, u64 age, u64 now)
-{
-	s32 n = scx_bpf_dsq_nr_queued(tier);
-
-	if (n <= 0) {
-		last_turn_ns[tier] = now;
-		return false;
-	}
-	if (WAIT_MAX / n < age)
-		age = WAIT_MAX / n;
-	if (now - last_turn_ns[tier] < age || !take(tier, now))
-		return false;
-	count(SCHED_AGED);
-	return true;
-}
-
-static bool take_own(s32 cpu, u64 now)
-{
-	if (!scx_bpf_dsq_move_to_local(own_queue(cpu)))
-		return false;
-	cpu_own_ns[(u32)cpu & (SCHED_CPUS_MAX - 1)] = now;
-	return true;
-}
-
-static bool take_own_aged(s32 cpu, u64 age, u64 now)
-{
-	u64 i = (u32)cpu & (SCHED_CPUS_MAX - 1);
-	s32 n = scx_bpf_dsq_nr_queued(own_queue(cpu));
-
-	if (n <= 0) {
-		cpu_own_ns[i] = now;
-		return false;
-	}
-	if (WAIT_MAX / n < age)
-		age = WAIT_MAX / n;
-	return now - cpu_own_ns[i] >= age && take_own(cpu, now);
-}
-
-/* The first of a queue; NULL: nobody waits, or the kernel is before 7.1 and cannot say. */
-static __always_inline struct task_struct *first_of(u64 queue)
-{
-	return scx_bpf_dsq_peek ? scx_bpf_dsq_peek(queue) : NULL;
-}
-
-/*
- * Those that may run on this CPU alone and the others by the same virtual time; in
- * turn where the kernel does not tell it, or the first of the others runs elsewhere.
- */
-static bool own_is_first(s32 cpu, u64 now)
-{
-	struct task_struct *own = first_of(own_queue(cpu)), *other = first_of(TIER_NORMAL);
-
-	if (!scx_bpf_dsq_peek || (own && other && !may_run_on(other, cpu)))
-		return cpu_own_ns[(u32)cpu & (SCHED_CPUS_MAX - 1)] + SLICE < now;
-	return own && (!other || !is_after(scx_of(own)->dsq_vtime, scx_of(other)->dsq_vtime));
-}
-
-static bool take_normal(s32 cpu, u64 now)
-{
-	if (own_is_first(cpu, now))
-		return take_own(cpu, now) || take(TIER_NORMAL, now);
-	return take(TIER_NORMAL, now) || take_own(cpu, now);
-}
-
-static bool take_any(s32 cpu, u64 now)
-{
-	return take(TIER_SERVICE, now) || take(TIER_ORCHESTRATOR, now) ||
-	       take_normal(cpu, now) || take(TIER_BACKGROUND, now);
-}
-
-/* What has waited for long where only feeders run has a slice between two of theirs. */
-static bool is_time_for_others(s32 cpu, u64 now)
-{
-	u64 i = (u32)cpu & (SCHED_CPUS_MAX - 1);
-
-	if (take_own_aged(cpu, CROWDED_AGE, now) ||
-	    take_aged(TIER_SERVICE, CROWDED_AGE, now) ||
-	    take_aged(TIER_ORCHESTRATOR, CROWDED_AGE, now) ||
-	    take_aged(TIER_NORMAL, CROWDED_AGE, now) ||
-	    take_aged(TIER_BACKGROUND, BACKGROUND_AGE * 2, now))
-		return true;
-	if (now - cpu_shared_ns[i] <= FEEDER_PAUSE)
-		return false;
-	cpu_shared_ns[i] = now;
-	return take_any(cpu, now);
-}
 
 /*
  * One whose slice is over is not in the queue yet: is it owed more than the first
@@ -466,7 +370,7 @@ static bool take_fair(s32 cpu, struct task_struct *prev, bool ran, u64 now)
 SEC("struct_ops/dispatch")
 void BPF_PROG(starling_dispatch, s32 cpu, struct task_struct *prev)
 {
-	u64 now = bpf_ktime_get_ns(), i = (u32)cpu & (SCHED_CPUS_MAX - 1);
+	u64 now = bpf_ktime_get_ns();
 	struct task_state *t = prev ? state_of(prev) : NULL;
 	bool ran = prev && scx_of(prev)->flags & TASK_QUEUED;
 
@@ -478,7 +382,7 @@ void BPF_PROG(starling_dispatch, s32 cpu, struct task_struct *prev)
 		feeder_goes_on(prev, cpu, now);
 		return;
 	}
-	cpu_shared_ns[i] = now;
+	cpu_at(cpu)->shared_ns = now;
 	if (take_fair(cpu, prev, ran, now) || !ran)
 		return;
 	if (t)
@@ -531,13 +435,13 @@ void BPF_PROG(starling_running, struct task_struct *p)
 	enum tier tier = tier_of(p);
 
 	set_tier(scx_bpf_task_cpu(p), tier);
-	set_brief(scx_bpf_task_cpu(p), false);
+	cpu_at(scx_bpf_task_cpu(p))->brief = false;
 	if (!t)
 		return;
 	t->ran = false;
 	t->began_ns = bpf_ktime_get_ns();
 	if (!(p->flags & TASK_KTHREAD))
-		set_turn(scx_bpf_task_cpu(p), t->began_ns);
+		cpu_at(scx_bpf_task_cpu(p))->turn_ns = t->began_ns;
 	if (tier >= TIER_NORMAL)
 		time_goes_on(t);
 }
@@ -746,7 +650,7 @@ s32 BPF_PROG(starling_init)
 	}
 	bpf_for(cpu, 0, SCHED_CPUS_MAX) {
 		if (cpu < SCHED_CPUS_MAX)
-			cpu_tier[cpu] = online_cpu[cpu] ? TIER_IDLE : TIER_NONE;
+			cpus[cpu].tier = online_cpu[cpu] ? TIER_IDLE : TIER_NONE;
 	}
 	if (!err)
 		look_soon();

@@ -53,11 +53,24 @@ unsigned char little_cpu[SCHED_CPUS_MAX];
 unsigned char online_cpu[SCHED_CPUS_MAX];
 unsigned int nr_online;
 
-static u8 cpu_tier[SCHED_CPUS_MAX];
-/* A thread of the kernel that is soon done waits there: who is put out for it stays. */
-static u8 cpu_brief[SCHED_CPUS_MAX];
-static u64 cpu_turn_ns[SCHED_CPUS_MAX];	/* last start of a task that is none of these */
-static u32 nr_of_kind[4];	/* a power of two, see set_tier() */
+/*
+ * @turn_ns:	last start of a task that is no thread of the kernel
+ * @own_ns:	last turn of those bound to it
+ * @shared_ns:	last look at the queues, while feeders run there
+ * @tier:	what it runs
+ * @brief:	a thread of the kernel that is soon done waits there: who is put out for
+ *		it stays
+ */
+struct cpu_state {
+	u64 turn_ns;
+	u64 own_ns;
+	u64 shared_ns;
+	u8 tier;
+	bool brief;
+};
+
+static struct cpu_state cpus[SCHED_CPUS_MAX];
+static u32 nr_of_kind[4];	/* a power of two, see cpu_at() */
 
 struct kind_mask {
 	struct bpf_cpumask __kptr * mask;
@@ -78,47 +91,17 @@ static __always_inline u32 nr_cpus(void)
 }
 
 /* A power of two: the verifier sees that it is within bounds. */
+static __always_inline struct cpu_state *cpu_at(s32 cpu)
+{
+	u64 i = (u32)cpu & (SCHED_CPUS_MAX - 1);
+
+	barrier_var(i);
+	return &cpus[i < SCHED_CPUS_MAX ? i : 0];
+}
+
 static __always_inline void set_tier(s32 cpu, enum tier tier)
 {
-	u64 i = (u32)cpu & (SCHED_CPUS_MAX - 1);
-
-	barrier_var(i);
-	if (i < SCHED_CPUS_MAX)
-		cpu_tier[i] = tier;
-}
-
-static __always_inline void set_brief(s32 cpu, bool on)
-{
-	u64 i = (u32)cpu & (SCHED_CPUS_MAX - 1);
-
-	barrier_var(i);
-	if (i < SCHED_CPUS_MAX)
-		cpu_brief[i] = on;
-}
-
-static __always_inline bool has_brief(s32 cpu)
-{
-	u64 i = (u32)cpu & (SCHED_CPUS_MAX - 1);
-
-	barrier_var(i);
-	return i < SCHED_CPUS_MAX && cpu_brief[i];
-}
-
-static __always_inline void set_turn(s32 cpu, u64 now)
-{
-	u64 i = (u32)cpu & (SCHED_CPUS_MAX - 1);
-
-	barrier_var(i);
-	if (i < SCHED_CPUS_MAX)
-		cpu_turn_ns[i] = now;
-}
-
-static __always_inline u64 turn_of(s32 cpu)
-{
-	u64 i = (u32)cpu & (SCHED_CPUS_MAX - 1);
-
-	barrier_var(i);
-	return i < SCHED_CPUS_MAX ? cpu_turn_ns[i] : 0;
+	cpu_at(cpu)->tier = tier;
 }
 
 static __always_inline bool may_run_on(const struct task_struct *p, u32 cpu)
@@ -252,7 +235,7 @@ static int kinds_set(void)
 static __always_inline u32 rank_of(u32 cpu, s32 prev, bool feeder)
 {
 	/* Seen as free by nobody: it is between two tasks. */
-	u32 rank = cpu_tier[cpu] == TIER_IDLE ? 1 : (u32)cpu_tier[cpu] * 8;
+	u32 rank = cpus[cpu].tier == TIER_IDLE ? 1 : (u32)cpus[cpu].tier * 8;
 
 	if (feeder && protected_cpu[cpu])
 		rank += 4;
@@ -271,7 +254,7 @@ static s32 find_victim(struct task_struct *p, enum tier tier)
 	u32 most = 0, rank, cpu;
 
 	bpf_for(cpu, 0, nr_cpus()) {
-		if (cpu >= SCHED_CPUS_MAX || cpu_tier[cpu] <= tier || !may_run_on(p, cpu))
+		if (cpu >= SCHED_CPUS_MAX || cpus[cpu].tier <= tier || !may_run_on(p, cpu))
 			continue;
 		rank = rank_of(cpu, prev, feeder);
 		if (rank > most) {
@@ -284,10 +267,7 @@ static s32 find_victim(struct task_struct *p, enum tier tier)
 
 static __always_inline bool is_lesser(s32 cpu, enum tier tier)
 {
-	u64 i = (u32)cpu & (SCHED_CPUS_MAX - 1);
-
-	barrier_var(i);
-	return i < SCHED_CPUS_MAX && cpu_tier[i] > tier;
+	return cpu_at(cpu)->tier > tier;
 }
 
 /* A protected CPU that runs less than @tier; -1: none. */
@@ -296,7 +276,7 @@ static s32 find_protected(struct task_struct *p, enum tier tier)
 	u32 cpu;
 
 	bpf_for(cpu, 0, nr_cpus()) {
-		if (cpu < SCHED_CPUS_MAX && protected_cpu[cpu] && cpu_tier[cpu] > tier &&
+		if (cpu < SCHED_CPUS_MAX && protected_cpu[cpu] && cpus[cpu].tier > tier &&
 		    may_run_on(p, cpu))
 			return cpu;
 	}
@@ -312,7 +292,7 @@ static bool is_crowded_out(struct task_struct *p)
 	u32 cpu;
 
 	bpf_for(cpu, 0, nr_cpus()) {
-		if (cpu < SCHED_CPUS_MAX && cpu_tier[cpu] > TIER_FEEDER && may_run_on(p, cpu) &&
+		if (cpu < SCHED_CPUS_MAX && cpus[cpu].tier > TIER_FEEDER && may_run_on(p, cpu) &&
 		    !is_wanted(cpu))
 			return false;
 	}
