@@ -3,12 +3,14 @@
  * starling-fuzz - random commands with random arguments on random descriptors,
  * by ioctl and by io_uring
  *
- *   starling-fuzz [--seed N] [--ops N] [--seconds S]
+ *   starling-fuzz [--seed N] [--ops N] [--seconds S] [--fork-every N]
  *
  * What operation number i does depends on the seed and i alone, whatever came
  * of those before it: the same seed does the same again, as far as the
  * scheduler lets it. Some operations start children that do operations of
- * their own at the same time, some of them without rights.
+ * their own at the same time, some of them without rights: about one of N, 70 if
+ * nothing else is said. Where the kernel looks for mistakes they take by far the
+ * most of the time.
  *
  * It fails when a command gives an error that the ABI does not have, hands out
  * what looks like an address of the kernel, or when agents are left when all
@@ -499,23 +501,31 @@ static const struct {
 	{ op_receive, 2 },
 	{ op_file, 2 },
 	{ op_thread, 1 },
-	/* By far the slowest; children do not have children of the kind. */
-	{ op_kill, 1 },
-	{ op_fork, 1 },
 };
 
-static void operate(uint64_t seed, uint64_t i)
+/* About one of so many operations is to start a child or to end one. */
+static uint64_t fork_every = 70;
+
+static void (*pick_op(void))(void)
 {
 	unsigned int sum = 0, at;
-	size_t n, last = sizeof(ops) / sizeof(ops[0]) - is_kid;
+	size_t n;
 
-	rng = seed ^ (i + 1) * 0xd1342543de82ef95;
-	for (n = 0; n < last; n++)
+	/* Children do not have children that operate. */
+	if (!is_kid && one_in(fork_every))
+		return one_in(2) ? op_kill : op_fork;
+	for (n = 0; n < sizeof(ops) / sizeof(ops[0]); n++)
 		sum += ops[n].weight;
 	at = below(sum);
 	for (n = 0; at >= ops[n].weight; n++)
 		at -= ops[n].weight;
-	ops[n].fn();
+	return ops[n].fn;
+}
+
+static void operate(uint64_t seed, uint64_t i)
+{
+	rng = seed ^ (i + 1) * 0xd1342543de82ef95;
+	pick_op()();
 	__atomic_add_fetch(&counts->ops, 1, __ATOMIC_RELAXED);
 }
 
@@ -644,6 +654,7 @@ int main(int argc, char **argv)
 		{ "seed", required_argument, NULL, 's' },
 		{ "ops", required_argument, NULL, 'n' },
 		{ "seconds", required_argument, NULL, 't' },
+		{ "fork-every", required_argument, NULL, 'f' },
 		{ 0 },
 	};
 	uint64_t seed = time(NULL), n = UINT64_MAX;
@@ -658,8 +669,14 @@ int main(int argc, char **argv)
 			n = number(optarg);
 		else if (c == 't')
 			until = now() + number(optarg);
+		else if (c == 'f')
+			fork_every = number(optarg);
 		else
 			return 2;
+	}
+	if (!fork_every) {
+		fprintf(stderr, "starling-fuzz: --fork-every is 1 or more\n");
+		return 2;
 	}
 	if (n == UINT64_MAX && until > 1e17)
 		n = 20000;

@@ -9,14 +9,15 @@ vm:
 	$(Q)tests/vm/build $(KERNEL)
 	$(Q)tests/vm/run -k $(KERNEL) -c $(CPUS) --tools -i
 
-# The whole suite of the module below KASAN, lockdep and kmemleak, and a run in
-# which each allocation fails once; builds that kernel once, which takes some ten
-# minutes.
+# The whole suite of the module below KASAN, lockdep and kmemleak, a run in which
+# each allocation fails once, and a million random operations: an hour and a half.
+# Builds that kernel once, which takes some ten minutes.
 check-sanitizers:
 	$(Q)scripts/deps build check
 	$(Q)tests/vm/build --user
 	$(Q)PROGRAM=starling-nomem TIME=600 MEMORY=2048 tests/kselftest/run-guest san
 	$(Q)TEST_SLOW=10 TIME=1800 MEMORY=2048 tests/kselftest/run-guest san
+	$(Q)TIME=6000 MEMORY=2048 tests/fuzz/run-guest san --ops 1000000 --fork-every 1000
 
 check:
 	$(Q)scripts/deps build check
