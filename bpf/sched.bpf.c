@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The scheduler: feeders at once, then those that serve them, then agents'
- * main loops that run in short bursts, then everything else by share and
+ * main loops that run in short bursts, first of those that a person waits for, then everything else by share and
  * weight, background when nobody else wants to run.
  *
  * Nobody starves: lower tiers have a turn when they have waited for long, and
@@ -83,6 +83,17 @@ static __always_inline bool is_feeding(struct task_struct *p, const struct sched
 				  find_protected(p, TIER_FEEDER) >= 0));
 }
 
+static __always_inline enum tier orchestrator_tier(const struct sched_role *r,
+						   const struct task_state *t)
+{
+	const struct share *s = share_find(r->agent);
+	u32 class = s ? s->class : STARLING_CLASS_NORMAL;
+
+	if (t->burst_ns >= BURST_MAX || class == STARLING_CLASS_BATCH)
+		return TIER_NORMAL;
+	return class == STARLING_CLASS_INTERACTIVE ? TIER_INTERACTIVE : TIER_ORCHESTRATOR;
+}
+
 static enum tier tier_of(struct task_struct *p)
 {
 	const struct sched_role *r = role_of(p);
@@ -96,7 +107,7 @@ static enum tier tier_of(struct task_struct *p)
 	case STARLING_ROLE_SERVICE:
 		return TIER_SERVICE;
 	case STARLING_ROLE_ORCHESTRATOR:
-		return t->burst_ns < BURST_MAX ? TIER_ORCHESTRATOR : TIER_NORMAL;
+		return orchestrator_tier(r, t);
 	case STARLING_ROLE_BACKGROUND:
 		return TIER_BACKGROUND;
 	default:
@@ -155,6 +166,12 @@ static void queue_feeder(struct task_struct *p, bool ran, u64 flags)
 		scx_bpf_dsq_insert(p, DSQ_LOCAL_ON | cpu, slice_of(flags), flags | ENQ_PREEMPT);
 }
 
+/* Whom it may put out: those that serve feeders leave main loops alone. */
+static __always_inline enum tier lesser_than(enum tier tier)
+{
+	return tier == TIER_INTERACTIVE ? TIER_INTERACTIVE : TIER_ORCHESTRATOR;
+}
+
 /*
  * The CPU that shall run @p at once: a free one, or one that runs something
  * lesser; negative: none. The local queues wake it without kicks, which 7.2's
@@ -165,7 +182,7 @@ static s32 find_now(struct task_struct *p, enum tier tier, u64 *flags)
 	s32 cpu = find_idle(p, tier, scx_bpf_task_cpu(p), 0);
 
 	if (cpu < 0 && tier <= TIER_ORCHESTRATOR) {
-		cpu = find_victim(p, TIER_ORCHESTRATOR);
+		cpu = find_victim(p, lesser_than(tier));
 		*flags |= ENQ_PREEMPT;
 		if (cpu >= 0)
 			set_tier(cpu, tier);
@@ -196,7 +213,7 @@ static s32 find_own(struct task_struct *p, const struct task_state *t, enum tier
 	if (tier > TIER_ORCHESTRATOR && is_bound(p) &&
 	    !(p->flags & TASK_KTHREAD && t && t->burst_ns < SLICE))
 		return -1;
-	if ((tier <= TIER_ORCHESTRATOR || brief) && is_lesser(cpu, TIER_ORCHESTRATOR)) {
+	if ((tier <= TIER_ORCHESTRATOR || brief) && is_lesser(cpu, lesser_than(tier))) {
 		*flags |= ENQ_PREEMPT;
 		set_tier(cpu, tier);
 		cpu_at(cpu)->brief = brief;
@@ -236,7 +253,7 @@ static void queue_up(struct task_struct *p, struct task_state *t, enum tier tier
 	/* There it waits with the others: after those that want to run now. */
 	if (bound && tier == TIER_BACKGROUND)
 		start += lag_max;
-	if (tier == TIER_ORCHESTRATOR && t)
+	if ((tier == TIER_ORCHESTRATOR || tier == TIER_INTERACTIVE) && t)
 		start = bpf_ktime_get_ns() + by_weight(t, p, agent_of(p), t->usual_ns);
 	if (t)
 		t->queued_ns = bpf_ktime_get_ns();
@@ -362,7 +379,8 @@ static bool take_fair(s32 cpu, struct task_struct *prev, bool ran, u64 now)
 	       take_aged(TIER_BACKGROUND, BACKGROUND_AGE, now) ||
 	       take_aged(TIER_ORCHESTRATOR, NORMAL_AGE, now) ||
 	       take_aged(TIER_NORMAL, NORMAL_AGE, now) ||
-	       take(TIER_SERVICE, now) || take(TIER_ORCHESTRATOR, now) ||
+	       take(TIER_SERVICE, now) || take(TIER_INTERACTIVE, now) ||
+	       take(TIER_ORCHESTRATOR, now) ||
 	       (ran && goes_on(cpu, prev, now)) || take_normal(cpu, now) ||
 	       take(TIER_BACKGROUND, now);
 }

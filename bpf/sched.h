@@ -27,11 +27,12 @@ struct sched_role {
  *
  * @parent:	0: none
  * @weight:	among those with the same parent, 1 to 10000
+ * @class:	enum starling_class, of its main loops
  */
 struct sched_agent {
 	unsigned long long parent;
 	unsigned int weight;
-	unsigned int __pad;
+	unsigned int class;
 };
 
 /* How often things happened, for starlingd -v. */

@@ -41,6 +41,7 @@
  * @weight:	in @parent
  * @counted_in:	the parent that counts it, as long as it wants to run ...
  * @counted:	... with that weight: both may have changed since
+ * @class:	of an agent
  * @seen:	@agents_seq when it was last read
  */
 struct share {
@@ -52,6 +53,7 @@ struct share {
 	u32 own;
 	u32 weight;
 	u32 counted;
+	u32 class;
 	u32 seen;
 };
 
@@ -184,6 +186,7 @@ static __noinline int agent_read(struct share *s, u64 id)
 	s->seen = agents_seq;
 	s->weight = a && a->weight ? a->weight : WEIGHT_UNIT;
 	s->parent = a ? a->parent : 0;
+	s->class = a ? a->class : STARLING_CLASS_NORMAL;
 	return 0;
 }
 

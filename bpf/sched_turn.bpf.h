@@ -83,7 +83,8 @@ static bool take_normal(s32 cpu, u64 now)
 
 static bool take_any(s32 cpu, u64 now)
 {
-	return take(TIER_SERVICE, now) || take(TIER_ORCHESTRATOR, now) ||
+	return take(TIER_SERVICE, now) || take(TIER_INTERACTIVE, now) ||
+	       take(TIER_ORCHESTRATOR, now) ||
 	       take_normal(cpu, now) || take(TIER_BACKGROUND, now);
 }
 
@@ -92,6 +93,7 @@ static bool is_time_for_others(s32 cpu, u64 now)
 {
 	if (take_own_aged(cpu, CROWDED_AGE, now) ||
 	    take_aged(TIER_SERVICE, CROWDED_AGE, now) ||
+	    take_aged(TIER_INTERACTIVE, CROWDED_AGE, now) ||
 	    take_aged(TIER_ORCHESTRATOR, CROWDED_AGE, now) ||
 	    take_aged(TIER_NORMAL, CROWDED_AGE, now) ||
 	    take_aged(TIER_BACKGROUND, BACKGROUND_AGE * 2, now))

@@ -21,6 +21,8 @@ static void take_sense_agent(struct daemon *d, const struct sense_agent *in,
 	a->exits = in->exits;
 	if (in->weight && !(a->id & AGENT_LOCAL_BIT))
 		a->weight = in->weight;
+	if (in->class && !(a->id & AGENT_LOCAL_BIT))
+		a->class = in->class;
 	a->parent = in->parent;
 	if (in->name[0] && !(a->id & AGENT_LOCAL_BIT))
 		snprintf(a->name, sizeof(a->name), "%s", in->name);

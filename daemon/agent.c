@@ -28,6 +28,7 @@ struct agent *agent_get(struct agent_table *t, uint64_t id, uint64_t now_ns)
 	a->id = id;
 	a->origin = id & AGENT_LOCAL_BIT ? AGENT_FROM_LINEAGE : AGENT_FROM_MODULE;
 	a->weight = AGENT_WEIGHT_NORMAL;
+	a->class = STARLING_CLASS_NORMAL;
 	a->alive_ns = now_ns;
 	HASH_ADD(hh, t->head, id, sizeof(a->id), a);
 	return a;

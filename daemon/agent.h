@@ -30,6 +30,7 @@ struct agent {
 	enum agent_origin origin;
 	uint32_t root;		/* tgid of its first process; 0: not known */
 	uint32_t weight;
+	uint32_t class;		/* enum starling_class, of its main loops */
 	uint64_t parent;	/* agent, 0: none */
 	char name[STARLING_NAME_LEN];
 	/* of exited tasks, from sense */

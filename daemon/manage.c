@@ -430,7 +430,9 @@ static void tell_agents(struct daemon *d)
 	if (!list)
 		return;
 	for (a = d->agents.head; a; a = a->hh.next)
-		list[n++] = (struct place_agent){ a->id, a->parent, a->weight };
+		list[n++] = (struct place_agent){
+			.id = a->id, .parent = a->parent, .weight = a->weight, .class = a->class,
+		};
 	d->placer_ops->agents(d->placer, list, n);
 	free(list);
 }

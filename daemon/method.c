@@ -40,7 +40,8 @@ static const char control_idl[] =
 "method Off() -> (restored: int)\n"
 "method On() -> ()\n\n"
 "# Make a process the first of a new agent. Without pid: the caller itself.\n"
-"method Register(pid: ?int, role: ?string, weight: ?int, name: ?string)\n"
+"method Register(pid: ?int, role: ?string, weight: ?int, name: ?string,\n"
+"  priority: ?string)\n"
 "  -> (agent: string)\n\n"
 "error PermissionDenied (reason: string)\n"
 "error NoSuchTask (pid: int)\n"
@@ -211,7 +212,7 @@ static json_t *register_reply(struct daemon *d, uint64_t agent_id)
 static json_t *register_process(const struct call *c)
 {
 	json_int_t pid = c->peer->pid, weight = AGENT_WEIGHT_NORMAL;
-	const char *role_text = NULL, *name = NULL;
+	const char *role_text = NULL, *name = NULL, *priority = "normal";
 	int role = STARLING_ROLE_ORCHESTRATOR, err;
 	const struct task *member;
 	struct agent *a;
@@ -230,6 +231,8 @@ static json_t *register_process(const struct call *c)
 		role = role_parse(role_text);
 	if (role < 0)
 		return bad_parameter("role");
+	if (!get_string(c, "priority", &priority) || priority_parse(priority) < 0)
+		return bad_parameter("priority");
 	answer = may_register(c, pid);
 	if (answer)
 		return answer;
@@ -240,6 +243,7 @@ static json_t *register_process(const struct call *c)
 	if (!a)
 		return failed("too many agents");
 	a->weight = weight;
+	a->class = priority_parse(priority);
 	err = member_join_process(c->d, a, pid, role, role_text ?
 				  STARLING_BY_OWNER : STARLING_BY_LINEAGE);
 	if (err) {

@@ -127,6 +127,7 @@ static json_t *one_agent(const struct agent *a)
 	put(o, "origin", json_string(agent_origin_text(a->origin)));
 	put(o, "root", a->root ? json_integer(a->root) : json_null());
 	put(o, "weight", json_integer(a->weight));
+	put(o, "priority", json_string(priority_name(a->class)));
 	put(o, "tasks", json_integer(a->tasks));
 	put(o, "forks", json_integer(a->forks));
 	put(o, "exits", json_integer(a->exits));

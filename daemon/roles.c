@@ -29,6 +29,13 @@ static const char *const styles[] = {
 	[STARLING_WAIT_YIELD] = "yield",
 };
 
+static const char *const priorities[__STARLING_CLASS_MAX] = {
+	[STARLING_CLASS_DEFAULT] = "default",
+	[STARLING_CLASS_INTERACTIVE] = "interactive",
+	[STARLING_CLASS_NORMAL] = "normal",
+	[STARLING_CLASS_BATCH] = "batch",
+};
+
 #define NAME_OF(table, i) \
 	((i) < sizeof(table) / sizeof((table)[0]) ? (table)[i] : "unknown")
 
@@ -51,6 +58,19 @@ int role_parse(const char *name)
 {
 	for (int i = STARLING_ROLE_FEEDER; i < __STARLING_ROLE_MAX; i++)
 		if (!strcmp(roles[i], name))
+			return i;
+	return -EINVAL;
+}
+
+const char *priority_name(unsigned int class)
+{
+	return NAME_OF(priorities, class);
+}
+
+int priority_parse(const char *name)
+{
+	for (int i = STARLING_CLASS_INTERACTIVE; i < __STARLING_CLASS_MAX; i++)
+		if (!strcmp(priorities[i], name))
 			return i;
 	return -EINVAL;
 }

@@ -53,7 +53,7 @@ int starling_get_info(struct starling *s, struct starling_info *info);
 struct starling_agent_opts {
 	size_t size;
 	uint32_t weight;
-	uint32_t __pad;
+	uint32_t priority;	/* enum starling_class */
 };
 
 /*
@@ -85,6 +85,8 @@ int starling_agent_leave(struct starling_agent *a, pid_t task, uint32_t flags);
 
 /* NULL and 0 leave the name and the weight as they are. */
 int starling_agent_set(struct starling_agent *a, const char *name, uint32_t weight);
+/* Leases that it holds or waits for keep theirs. -EINVAL: STARLING_CLASS_DEFAULT. */
+int starling_agent_set_priority(struct starling_agent *a, enum starling_class priority);
 
 /* With STARLING_STAT_LIVE sums include the members there are, with _TREE sub-agents. */
 int starling_agent_stat(struct starling_agent *a, uint32_t flags,

@@ -229,20 +229,26 @@ static void agent_attach(struct starling_agent *agent, struct starling_agent *pa
 	mutex_unlock(&agent->root->tree);
 }
 
+static u32 class_below(const struct starling_agent *parent)
+{
+	return parent ? READ_ONCE(parent->rec.class) : STARLING_CLASS_NORMAL;
+}
+
 /* The reference returned is the caller's. */
 static struct starling_agent *agent_create(struct starling_agent *parent,
-					   const char *name, u32 weight)
+					   const struct starling_agent_create *create)
 {
 	struct starling_agent *agent = agent_alloc();
 	int err;
 
 	if (!agent)
 		return ERR_PTR(-ENOMEM);
-	if (*name)
-		strscpy_pad(agent->rec.name, name, STARLING_NAME_LEN);
+	if (*create->name)
+		strscpy_pad(agent->rec.name, create->name, STARLING_NAME_LEN);
 	else
 		default_name(agent->rec.name);
-	agent->rec.weight = weight;
+	agent->rec.weight = create->weight ?: STARLING_WEIGHT_DEFAULT;
+	agent->rec.class = create->class ?: class_below(parent);
 	agent->root = parent ? parent->root : agent;
 	agent->depth = parent ? parent->depth + 1 : 0;
 	agent->rec.parent_id = parent ? parent->id : 0;
@@ -281,12 +287,17 @@ long starling_agent_set(struct file *file, void *arg)
 
 	if (set->flags & STARLING_SET_WEIGHT ? !weight_ok(set->weight) : set->weight)
 		return -EINVAL;
+	if (set->flags & STARLING_SET_CLASS ? !set->class || set->class >= __STARLING_CLASS_MAX :
+	    set->class)
+		return -EINVAL;
 	if (set->flags & STARLING_SET_NAME ? !name_ok(set->name) :
 	    !!memchr_inv(set->name, 0, STARLING_NAME_LEN))
 		return -EINVAL;
 	spin_lock(&agent->lock);
 	if (set->flags & STARLING_SET_WEIGHT)
 		agent->rec.weight = set->weight;
+	if (set->flags & STARLING_SET_CLASS)
+		WRITE_ONCE(agent->rec.class, set->class);
 	if (set->flags & STARLING_SET_NAME)
 		strscpy_pad(agent->rec.name, set->name, STARLING_NAME_LEN);
 	starling_pages_update(agent);
@@ -426,6 +437,7 @@ static void agent_show_fdinfo(struct seq_file *seq, struct file *file)
 	starling_agent_read(agent, &rec);
 	seq_printf(seq, "starling-agent:\t%llu\n", rec.id);
 	seq_printf(seq, "starling-weight:\t%u\n", rec.weight);
+	seq_printf(seq, "starling-class:\t%u\n", rec.class);
 	seq_printf(seq, "starling-tasks:\t%u\n", rec.tasks);
 	seq_printf(seq, "starling-parent:\t%llu\n", rec.parent_id);
 }
@@ -446,18 +458,18 @@ long starling_agent_create(struct file *file, void *arg)
 {
 	struct starling_agent *agent, *parent = starling_agent_of(file);
 	const struct starling_agent_create *create = arg;
-	u32 weight = create->weight ?: STARLING_WEIGHT_DEFAULT;
 	int fd;
 
-	if (!weight_ok(weight) || !name_ok(create->name))
+	if (create->weight > STARLING_WEIGHT_MAX || create->class >= __STARLING_CLASS_MAX ||
+	    !name_ok(create->name))
 		return -EINVAL;
 	if (parent && parent->depth == STARLING_DEPTH_MAX)
 		return -ENOSPC;
-	agent = agent_create(parent, create->name, weight);
+	agent = agent_create(parent, create);
 	if (IS_ERR(agent))
 		return PTR_ERR(agent);
-	trace_starling_agent_create(agent->id, weight, task_tgid_nr(current),
-				    agent->rec.parent_id);
+	trace_starling_agent_create(agent->id, agent->rec.weight, agent->rec.class,
+				    task_tgid_nr(current), agent->rec.parent_id);
 	fd = anon_inode_getfd("[starling-agent]", &starling_agent_fops, agent, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		starling_agent_put(agent);

@@ -552,7 +552,7 @@ static void request_init(struct starling_request *r, const struct starling_lease
 	r->asked = false;
 	r->pressed = false;
 	r->state = STARLING_LEASE_WAITING;
-	r->class = a->class ?: STARLING_CLASS_NORMAL;
+	r->class = a->class ?: READ_ONCE(r->agent->rec.class);
 	r->cookie = a->cookie;
 	r->memory = a->memory_bytes;
 	r->hold_ns = a->max_hold_ns;

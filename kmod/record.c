@@ -231,6 +231,7 @@ void starling_record_clear(struct starling_agent_record *rec)
 	struct starling_agent_record clear = {
 		.id = rec->id,
 		.weight = rec->weight,
+		.class = rec->class,
 		.parent_id = rec->parent_id,
 		.valid = STARLING_VALID_CPU,
 		.source = STARLING_SOURCES_CPU,

@@ -39,8 +39,7 @@
 
 static const struct starling_command commands[] = {
 	ROW(GET_INFO, BOTH, starling_info, .fn = starling_get_info, .out = true),
-	ROW(AGENT_CREATE, BOTH, starling_agent_create, PAD(starling_agent_create),
-	    .fn = starling_agent_create),
+	ROW(AGENT_CREATE, BOTH, starling_agent_create, .fn = starling_agent_create),
 	ROW(CONTROL_CLAIM, DEVICE, starling_control, .fn = starling_control_claim),
 	ROW(PUBLISH, DEVICE, starling_publish, PAD(starling_publish),
 	    .fn = starling_control_publish, .out = true, .slow = true),
@@ -51,8 +50,9 @@ static const struct starling_command commands[] = {
 	    .flags = STARLING_TASK_THREAD | STARLING_TASK_PIDFD, .fn = starling_agent_join),
 	ROW(AGENT_LEAVE, AGENT, starling_agent_task, PAD(starling_agent_task),
 	    .flags = STARLING_TASK_THREAD | STARLING_TASK_PIDFD, .fn = starling_agent_leave),
-	ROW(AGENT_SET, AGENT, starling_agent_set, PAD(starling_agent_set),
-	    .flags = STARLING_SET_WEIGHT | STARLING_SET_NAME, .fn = starling_agent_set),
+	ROW(AGENT_SET, AGENT, starling_agent_set,
+	    .flags = STARLING_SET_WEIGHT | STARLING_SET_NAME | STARLING_SET_CLASS,
+	    .fn = starling_agent_set),
 	ROW_WITHOUT_RESERVED(AGENT_STAT, AGENT, starling_agent_stat, out_agent,
 			     .flags = STARLING_STAT_LIVE | STARLING_STAT_TREE,
 			     .fn = starling_agent_stat, .out = true),

@@ -52,22 +52,25 @@
 #endif
 
 TRACE_EVENT(starling_agent_create,
-	TP_PROTO(u64 agent_id, u32 weight, u32 tgid, u64 parent_id),
-	TP_ARGS(agent_id, weight, tgid, parent_id),
+	TP_PROTO(u64 agent_id, u32 weight, u32 class, u32 tgid, u64 parent_id),
+	TP_ARGS(agent_id, weight, class, tgid, parent_id),
 	TP_STRUCT__entry(
 		__field(u64, agent_id)
 		__field(u32, weight)
+		__field(u32, class)
 		__field(u32, tgid)
 		__field(u64, parent_id)
 	),
 	TP_fast_assign(
 		__entry->agent_id = agent_id;
 		__entry->weight = weight;
+		__entry->class = class;
 		__entry->tgid = tgid;
 		__entry->parent_id = parent_id;
 	),
-	TP_printk("agent=%llu weight=%u tgid=%u parent=%llu",
-		  __entry->agent_id, __entry->weight, __entry->tgid, __entry->parent_id)
+	TP_printk("agent=%llu weight=%u class=%s tgid=%u parent=%llu",
+		  __entry->agent_id, __entry->weight, show_class(__entry->class),
+		  __entry->tgid, __entry->parent_id)
 );
 
 TRACE_EVENT(starling_agent_free,

@@ -13,10 +13,10 @@ static int read_opts(const struct starling_agent_opts *from, struct starling_age
 	memset(to, 0, sizeof(*to));
 	if (!from)
 		return 0;
-	if (from->size < offsetof(struct starling_agent_opts, __pad) || from->size > sizeof(*to))
+	if (from->size < offsetof(struct starling_agent_opts, priority) || from->size > sizeof(*to))
 		return -EINVAL;
 	memcpy(to, from, from->size);
-	return to->__pad ? -EINVAL : 0;
+	return 0;
 }
 
 STARLING_API int starling_agent_from_fd(int fd, struct starling_agent **out)
@@ -53,6 +53,7 @@ static int create(int on, const char *name, const struct starling_agent_opts *op
 	if (name)
 		strcpy(arg.name, name);
 	arg.weight = o.weight;
+	arg.class = o.priority;
 	a = malloc(sizeof(*a));
 	if (!a)
 		return -ENOMEM;
@@ -143,6 +144,16 @@ STARLING_API int starling_agent_set(struct starling_agent *a, const char *name, 
 	if (weight)
 		arg.flags |= STARLING_SET_WEIGHT;
 	return starling_call(a->fd, STARLING_IOC_AGENT_SET, &arg);
+}
+
+STARLING_API int starling_agent_set_priority(struct starling_agent *a,
+					     enum starling_class priority)
+{
+	struct starling_agent_set arg = {
+		.size = sizeof(arg), .flags = STARLING_SET_CLASS, .class = priority,
+	};
+
+	return a ? starling_call(a->fd, STARLING_IOC_AGENT_SET, &arg) : -ENODEV;
 }
 
 STARLING_API int starling_agent_stat(struct starling_agent *a, uint32_t flags,

@@ -31,6 +31,9 @@ _starling() {
 	--role | -r)
 		COMPREPLY=($(compgen -W "feeder service orchestrator tool background" -- "$cur"))
 		return ;;
+	--priority | -p)
+		COMPREPLY=($(compgen -W "interactive normal batch" -- "$cur"))
+		return ;;
 	--sysroot | --load | -s | -l)
 		COMPREPLY=($(compgen -f -- "$cur"))
 		compopt -o filenames

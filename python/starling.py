@@ -103,8 +103,14 @@ class AgentRecord(_Record):
         "migrations", "gpu_wait_ns", "gpu_waits", "gpu_launches", "gpu_alloc_bytes",
         "starved_ns", "gpu_busy_ns", "gpu_memory_bytes", "energy_uj")] + [
         ("role_run_ns", _u64 * ROLES_MAX), ("valid", _u32), ("estimated", _u32),
-        ("stale", _u32), ("_pad", _u32), ("source_bits", _u64),
+        ("stale", _u32), ("class_number", _u32), ("source_bits", _u64),
         ("name", ctypes.c_char * NAME_LEN), ("parent_id", _u64), ("_reserved", _u64 * 2)]
+
+    @property
+    def priority(self):
+        """How urgent it is: one of PRIORITIES."""
+        number = self.class_number
+        return PRIORITIES[number] if number < len(PRIORITIES) else "unknown"
 
 
 class Event(_Record):
@@ -131,7 +137,7 @@ class GpuStat(_Record):
 
 
 class _AgentOpts(ctypes.Structure):
-    _fields_ = [("size", ctypes.c_size_t), ("weight", _u32), ("_pad", _u32)]
+    _fields_ = [("size", ctypes.c_size_t), ("weight", _u32), ("priority", _u32)]
 
 
 class _LeaseOpts(ctypes.Structure):
@@ -163,6 +169,7 @@ _PROTOTYPES = {
     "starling_agent_join": (_int, _p, _int, _u32),
     "starling_agent_leave": (_int, _p, _int, _u32),
     "starling_agent_set": (_int, _p, ctypes.c_char_p, _u32),
+    "starling_agent_set_priority": (_int, _p, _int),
     "starling_agent_stat": (_int, _p, _u32, _ref(AgentRecord)),
     "starling_agent_tasks": (ctypes.c_ssize_t, _p, _ref(TaskRecord), ctypes.c_size_t,
                              _ref(_u64)),
@@ -233,6 +240,12 @@ def _check(ret):
     if ret < 0:
         raise OSError(-ret, os.strerror(-ret))
     return ret
+
+
+def _priority(word):
+    if word not in PRIORITIES:
+        raise ValueError(f"priority is one of {', '.join(PRIORITIES)}")
+    return PRIORITIES.index(word)
 
 
 def _ns(seconds):
@@ -353,10 +366,13 @@ class Agent:
     It lives in the kernel as long as this object is open, a descriptor of it is
     held elsewhere, or a task is a member of it. Several may be inside its `with`
     at once; the last one out closes it, and then it cannot be entered again. Its
-    weight is one among those with the same @parent.
+    weight is one among those with the same @parent. What waits for its answer says
+    its priority, one of PRIORITIES: "interactive" where a person does. It is that
+    of its leases, too, unless they are asked for with another.
     """
 
-    def __init__(self, name, weight=None, join="thread", parent=None):
+    def __init__(self, name, weight=None, join="thread", parent=None, priority="default"):
+        number = _priority(priority)
         if join not in ("thread", "process", None):
             raise ValueError("join is 'thread', 'process' or None")
         self.name = name
@@ -366,7 +382,7 @@ class Agent:
         self._kept = collections.deque()    # events that came when nobody waited any more
         self._handle = _p()
         if available():
-            opts = _AgentOpts(ctypes.sizeof(_AgentOpts), weight or 0, 0)
+            opts = _AgentOpts(ctypes.sizeof(_AgentOpts), weight or 0, number)
             c, of = _lib().c, parent._handle if parent else _lib().device
             create = c.starling_agent_create_sub if parent else c.starling_agent_create
             _check(create(of, name.encode(), ctypes.byref(opts), ctypes.byref(self._handle)))
@@ -398,9 +414,13 @@ class Agent:
         """Make a member none."""
         _check(self._call("starling_agent_leave", task, TASK_THREAD if thread else 0))
 
-    def set(self, name=None, weight=None):
-        """Change name or weight (1 to 10000)."""
-        _check(self._call("starling_agent_set", name.encode() if name else None, weight or 0))
+    def set(self, name=None, weight=None, priority=None):
+        """Change name, weight (1 to 10000) or priority; leases keep theirs."""
+        if priority is not None:
+            _check(self._call("starling_agent_set_priority", _priority(priority)))
+        if name is not None or weight is not None or priority is None:
+            _check(self._call("starling_agent_set", name.encode() if name else None,
+                              weight or 0))
 
     def set_role(self, role, task=0):
         """Say what a member is for, one of ROLES: 0 is the caller's thread."""
@@ -739,11 +759,9 @@ class GPU:
 
         `deadline` is in seconds from now.
         """
-        if priority not in PRIORITIES:
-            raise ValueError(f"priority is one of {', '.join(PRIORITIES)}")
         at = time.clock_gettime_ns(time.CLOCK_MONOTONIC) + _ns(deadline) if deadline else 0
         opts = _LeaseOpts(ctypes.sizeof(_LeaseOpts), 0 if wait else TRY, self.number,
-                          PRIORITIES.index(priority), 0, _ns(max_hold), 0, at, memory, 0)
+                          _priority(priority), 0, _ns(max_hold), 0, at, memory, 0)
         of = agent or current_agent()
         if of is None and available():
             raise RuntimeError("no agent: use `with starling.agent(...)` or give agent=")
@@ -758,9 +776,9 @@ class GPU:
         return rec
 
 
-def agent(name, weight=None, join="thread", parent=None):
+def agent(name, weight=None, join="thread", parent=None, priority="default"):
     """An agent for `with`: the thread (or "process", or None) is a member inside."""
-    return Agent(name, weight, join, parent)
+    return Agent(name, weight, join, parent, priority)
 
 
 def gpu(number=0):

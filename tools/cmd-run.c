@@ -17,6 +17,7 @@ struct run {
 	struct common common;
 	const char *role;
 	const char *name;
+	const char *priority;
 	long weight;
 	bool quiet;
 	char **cmd;
@@ -26,6 +27,8 @@ static const struct argp_option options[] = {
 	{ "role", 'r', "ROLE", 0,
 	  "feeder, service, orchestrator, tool or background (default: by what it does)", 0 },
 	{ "weight", 'w', "N", 0, "Share against other agents, 1 to 10000 (default: 100)", 0 },
+	{ "priority", 'p', "CLASS", 0,
+	  "interactive, where a person waits for it, normal, or batch (default: normal)", 0 },
 	{ "name", 'n', "NAME", 0, "Name of the agent (default: the command's)", 0 },
 	{ "quiet", 'q', NULL, 0, "Say nothing when there is nobody to register with", 0 },
 	{ 0 },
@@ -56,6 +59,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'w':
 		parse_weight(run, arg, state);
+		return 0;
+	case 'p':
+		run->priority = arg;
+		if (priority_parse(arg) < 0)
+			argp_error(state, "no priority '%s': interactive, normal or batch", arg);
 		return 0;
 	case 'n':
 		run->name = arg;
@@ -103,7 +111,10 @@ static void default_name(const struct run *run, char *buf, size_t len)
  */
 static int register_module(const struct run *run, const char *name)
 {
-	struct starling_agent_opts opts = { .size = sizeof(opts), .weight = run->weight };
+	struct starling_agent_opts opts = {
+		.size = sizeof(opts), .weight = run->weight,
+		.priority = priority_parse(run->priority),
+	};
 	struct starling_agent *agent = NULL;
 	struct starling *s;
 	int err = starling_open(&s);
@@ -122,8 +133,9 @@ static int register_module(const struct run *run, const char *name)
 
 static bool register_daemon(const struct run *run, const char *name)
 {
-	json_t *answer = NULL, *params = json_pack("{s:s, s:i}", "name", name,
-						   "weight", (int)run->weight);
+	json_t *answer = NULL, *params = json_pack("{s:s, s:i, s:s}", "name", name,
+						   "weight", (int)run->weight,
+						   "priority", run->priority);
 	int ret;
 
 	if (run->role)
@@ -152,7 +164,7 @@ static void announce(const struct run *run, const char *name)
 
 int cmd_run(int argc, char **argv)
 {
-	struct run run = { .weight = AGENT_WEIGHT_NORMAL };
+	struct run run = { .weight = AGENT_WEIGHT_NORMAL, .priority = "normal" };
 	char name[STARLING_NAME_LEN];
 	int err;
 

@@ -35,6 +35,7 @@ struct place_agent {
 	uint64_t id;
 	uint64_t parent;	/* 0: none */
 	uint32_t weight;	/* among those with the same parent */
+	uint32_t class;		/* enum starling_class, of its main loops */
 };
 
 struct placer_ops {

@@ -210,7 +210,9 @@ static int new_share(struct sched_placer *sp, uint64_t id, uint64_t flags)
 /* The scheduler reads an agent again when the sequence has moved on. */
 static int tell_agent(struct sched_placer *sp, const struct place_agent *a)
 {
-	struct sched_agent value = { .parent = a->parent, .weight = a->weight };
+	struct sched_agent value = {
+		.parent = a->parent, .weight = a->weight, .class = a->class,
+	};
 	struct told_agent *k;
 	int err;
 
@@ -223,7 +225,7 @@ static int tell_agent(struct sched_placer *sp, const struct place_agent *a)
 		HASH_ADD(hh, sp->agent, a.id, sizeof(k->a.id), k);
 	}
 	k->round = sp->agent_round;
-	if (k->a.weight == a->weight && k->a.parent == a->parent)
+	if (k->a.weight == a->weight && k->a.parent == a->parent && k->a.class == a->class)
 		return 0;
 	err = new_share(sp, a->id, BPF_NOEXIST);
 	if (err)

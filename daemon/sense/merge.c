@@ -83,6 +83,7 @@ static void take_agent(struct sense_agent *to, const struct starling_agent_recor
 	to->exits = from->exits;
 	to->tasks = from->tasks;
 	to->weight = from->weight;
+	to->class = from->class;
 	to->parent = from->parent_id;
 	memcpy(to->name, from->name, sizeof(to->name));
 }

@@ -57,6 +57,7 @@ struct sense_agent {
 	uint64_t exits;
 	uint32_t tasks;		/* alive now */
 	uint32_t weight;	/* from the module; 0: not known there */
+	uint32_t class;		/* the same */
 	uint64_t parent;	/* from the module; 0: none */
 	char name[STARLING_NAME_LEN];
 };

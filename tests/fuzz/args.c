@@ -50,6 +50,7 @@ static void fill_create(void *arg)
 	struct starling_agent_create *a = arg;
 
 	a->weight = below(200);
+	a->class = below(__STARLING_CLASS_MAX);
 	snprintf(a->name, sizeof(a->name), "fuzz %u", below(1000));
 }
 
@@ -57,9 +58,11 @@ static void fill_set(void *arg)
 {
 	struct starling_agent_set *a = arg;
 
-	a->flags = below(4);
+	a->flags = below(8);
 	if (a->flags & STARLING_SET_WEIGHT)
 		a->weight = 1 + below(10000);
+	if (a->flags & STARLING_SET_CLASS)
+		a->class = 1 + below(__STARLING_CLASS_MAX - 1);
 	if (a->flags & STARLING_SET_NAME)
 		snprintf(a->name, sizeof(a->name), "set %u", below(1000));
 }

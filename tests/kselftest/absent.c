@@ -46,6 +46,7 @@ TEST(every_call)
 	EQ(starling_agent_join(a, 0, 0), -ENODEV);
 	EQ(starling_agent_leave(a, 0, 0), -ENODEV);
 	EQ(starling_agent_set(a, "y", 1), -ENODEV);
+	EQ(starling_agent_set_priority(a, STARLING_CLASS_BATCH), -ENODEV);
 	EQ(starling_agent_stat(a, 0, &sum), -ENODEV);
 	EQ(starling_agent_tasks(a, &rec, 1, NULL), -ENODEV);
 	EQ(starling_task_stat(a, 0, &rec), -ENODEV);

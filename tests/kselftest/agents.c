@@ -114,6 +114,47 @@ TEST(set_values)
 	EQ(rec.weight, 8);
 }
 
+static int create_class(int on, uint32_t class)
+{
+	struct starling_agent_create arg = { .size = sizeof(arg), .class = class, .name = "class" };
+
+	return call(on, STARLING_IOC_AGENT_CREATE, &arg);
+}
+
+static int set_class(int fd, uint32_t flags, uint32_t class)
+{
+	struct starling_agent_set arg = { .size = sizeof(arg), .flags = flags, .class = class };
+
+	return call(fd, STARLING_IOC_AGENT_SET, &arg);
+}
+
+static uint32_t class_of(int fd)
+{
+	struct starling_agent_record rec;
+
+	stat_agent(fd, &rec);
+	return rec.class;
+}
+
+TEST(classes)
+{
+	int dev = device(), fd = create_class(dev, STARLING_CLASS_DEFAULT), sub;
+
+	EQ(class_of(fd), STARLING_CLASS_NORMAL);
+	EQ(set_class(fd, STARLING_SET_CLASS, STARLING_CLASS_BATCH), 0);
+	EQ(class_of(fd), STARLING_CLASS_BATCH);
+	sub = create_class(fd, STARLING_CLASS_DEFAULT);
+	EQ(class_of(sub), STARLING_CLASS_BATCH);
+	EQ(set_class(fd, STARLING_SET_CLASS, STARLING_CLASS_INTERACTIVE), 0);
+	EQ(class_of(sub), STARLING_CLASS_BATCH);
+	EQ(class_of(create_class(fd, STARLING_CLASS_NORMAL)), STARLING_CLASS_NORMAL);
+	EQ(create_class(dev, __STARLING_CLASS_MAX), -EINVAL);
+	EQ(set_class(fd, STARLING_SET_CLASS, __STARLING_CLASS_MAX), -EINVAL);
+	EQ(set_class(fd, STARLING_SET_CLASS, STARLING_CLASS_DEFAULT), -EINVAL);
+	EQ(set_class(fd, 0, STARLING_CLASS_BATCH), -EINVAL);
+	EQ(class_of(fd), STARLING_CLASS_INTERACTIVE);
+}
+
 TEST(ids_are_not_reused)
 {
 	struct starling_agent_record rec;

@@ -30,7 +30,7 @@ static const struct row {
 } rows[] = {
 	ROW(GET_INFO, ON_DEVICE | ON_AGENT, starling_info, 1, RES(starling_info), 0),
 	ROW(AGENT_CREATE, ON_DEVICE | ON_AGENT, starling_agent_create, 0,
-	    RES(starling_agent_create), PAD(starling_agent_create)),
+	    RES(starling_agent_create), 0),
 	ROW(CONTROL_CLAIM, ON_DEVICE, starling_control, 0, RES(starling_control), 0),
 	ROW(PUBLISH, ON_DEVICE, starling_publish, 1,
 	    RES(starling_publish), PAD(starling_publish)),
@@ -38,8 +38,7 @@ static const struct row {
 	ROW(AGENTS, ON_DEVICE, starling_list, 1, RES(starling_list), 0),
 	ROW(AGENT_JOIN, ON_AGENT, starling_agent_task, 0,
 	    RES(starling_agent_task), PAD(starling_agent_task)),
-	ROW(AGENT_SET, ON_AGENT, starling_agent_set, 0,
-	    RES(starling_agent_set), PAD(starling_agent_set)),
+	ROW(AGENT_SET, ON_AGENT, starling_agent_set, 0, RES(starling_agent_set), 0),
 	ROW(AGENT_STAT, ON_AGENT, starling_agent_stat, 1, 0, 0),
 	ROW(TASK_STAT, ON_AGENT, starling_task_stat, 1, 0, PAD(starling_task_stat)),
 	ROW(TASK_SET_ROLE, ON_AGENT, starling_task_role, 0,
@@ -176,7 +175,7 @@ EACH_WAY(flags)
 		if (r->cmd == STARLING_IOC_AGENT_JOIN || r->cmd == STARLING_IOC_AGENT_LEAVE)
 			known = STARLING_TASK_THREAD | STARLING_TASK_PIDFD;
 		if (r->cmd == STARLING_IOC_AGENT_SET)
-			known = STARLING_SET_WEIGHT | STARLING_SET_NAME;
+			known = STARLING_SET_WEIGHT | STARLING_SET_NAME | STARLING_SET_CLASS;
 		if (r->cmd == STARLING_IOC_AGENT_STAT)
 			known = STARLING_STAT_LIVE | STARLING_STAT_TREE;
 		if (r->cmd == STARLING_IOC_LEASE_ACQUIRE)

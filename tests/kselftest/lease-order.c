@@ -2,10 +2,43 @@
 /* Who gets a GPU, when several want it. */
 #define GROUP "lease"
 #include <errno.h>
+#include <string.h>
 
 #include "harness.h"
 #include "util.h"
 #include "waiter.h"
+
+/* Those that do not say so have their agent's; a later change is for later ones. */
+TEST(class_of_the_agent)
+{
+	struct starling_agent_set set = {
+		.size = sizeof(set), .flags = STARLING_SET_CLASS, .class = STARLING_CLASS_BATCH,
+	};
+	struct starling_lease_record rec[3];
+	struct starling_lease_acquire a = { 0 };
+	uint64_t cursor[2] = { 0 };
+	uint32_t n = 3;
+	int fd = agent("batch");
+
+	EQ(acquire(fd, &a), 0);
+	EQ(release(fd, a.out_lease), 0);
+	EQ(call(fd, STARLING_IOC_AGENT_SET, &set), 0);
+	a = (struct starling_lease_acquire){ 0 };
+	EQ(acquire(fd, &a), 0);
+	set.class = STARLING_CLASS_INTERACTIVE;
+	EQ(call(fd, STARLING_IOC_AGENT_SET, &set), 0);
+	EQ(list(fd, STARLING_IOC_LEASES, rec, sizeof(rec[0]), &n, cursor), 0);
+	EQ(n, 1);
+	EQ(rec[0].class, STARLING_CLASS_BATCH);
+	EQ(release(fd, a.out_lease), 0);
+	a = (struct starling_lease_acquire){ .class = STARLING_CLASS_NORMAL };
+	EQ(acquire(fd, &a), 0);
+	n = 3;
+	memset(cursor, 0, sizeof(cursor));
+	EQ(list(fd, STARLING_IOC_LEASES, rec, sizeof(rec[0]), &n, cursor), 0);
+	EQ(n, 1);
+	EQ(rec[0].class, STARLING_CLASS_NORMAL);
+}
 
 TEST(class_goes_first)
 {

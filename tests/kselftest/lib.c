@@ -10,7 +10,9 @@
 
 TEST(agent_life)
 {
-	struct starling_agent_opts opts = { .size = sizeof(opts), .weight = 300 };
+	struct starling_agent_opts opts = {
+		.size = sizeof(opts), .weight = 300, .priority = STARLING_CLASS_BATCH,
+	};
 	struct starling_agent_record rec;
 	struct starling_agent *a, *b;
 	struct starling *s;
@@ -21,11 +23,15 @@ TEST(agent_life)
 	EQ(starling_agent_stat(a, 0, &rec), 0);
 	CHECK(!strcmp(rec.name, "library"));
 	EQ(rec.weight, 300);
+	EQ(rec.class, STARLING_CLASS_BATCH);
+	EQ(starling_agent_set_priority(a, STARLING_CLASS_INTERACTIVE), 0);
+	EQ(starling_agent_set_priority(a, STARLING_CLASS_DEFAULT), -EINVAL);
 	EQ(starling_agent_set(a, "renamed", 0), 0);
 	EQ(starling_agent_set(a, NULL, 5), 0);
 	EQ(starling_agent_stat(a, 0, &rec), 0);
 	CHECK(!strcmp(rec.name, "renamed"));
 	EQ(rec.weight, 5);
+	EQ(rec.class, STARLING_CLASS_INTERACTIVE);
 	EQ(starling_agent_from_fd(dup(starling_agent_fd(a)), &b), 0);
 	EQ(starling_agent_join(b, 0, 0), 0);
 	/* The kernel brings a running task's time up to date at each tick. */

@@ -63,9 +63,9 @@ TEST_TIMED(tree_events, 60)
 	EQ(leave(root, 0, 0), 0);
 	put(TRACING "events/starling/enable", "0");
 
-	saw(1, "starling_agent_create: agent=%llu weight=100 tgid=%d parent=0", a, getpid());
-	saw(1, "starling_agent_create: agent=%llu weight=100 tgid=%d parent=", b, getpid());
-	saw(1, "weight=100 tgid=%2$d parent=%1$llu", a, getpid());
+	saw(1, "starling_agent_create: agent=%llu weight=100 class=normal tgid=%d parent=0", a, getpid());
+	saw(1, "starling_agent_create: agent=%llu weight=100 class=normal tgid=%d parent=", b, getpid());
+	saw(1, "weight=100 class=normal tgid=%2$d parent=%1$llu", a, getpid());
 	saw(1, "starling_task_join: agent=%llu tid=%d tgid=%d role=none source=none how=join",
 	    b, getpid());
 	saw(1, "starling_task_leave: agent=%llu tid=%d tgid=%d role=none source=none how=moved",
@@ -119,7 +119,7 @@ TEST_TIMED(events, 60)
 	close(one);
 	put(TRACING "events/starling/enable", "0");
 
-	saw(1, "starling_agent_create: agent=%llu weight=100 tgid=%d", a, getpid());
+	saw(1, "starling_agent_create: agent=%llu weight=100 class=normal tgid=%d", a, getpid());
 	saw(1, "starling_task_join: agent=%llu tid=%d tgid=%d role=none source=none how=join",
 	    a, getpid());
 	saw(1, "starling_task_role: agent=%llu tid=%d tgid=%d role=orchestrator source=self "

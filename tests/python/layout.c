@@ -25,6 +25,7 @@ int main(void)
 	AT("AgentRecord lost", starling_agent_record, lost);
 	AT("AgentRecord starved_ns", starling_agent_record, starved_ns);
 	AT("AgentRecord role_run_ns", starling_agent_record, role_run_ns);
+	AT("AgentRecord class_number", starling_agent_record, class);
 	AT("AgentRecord source_bits", starling_agent_record, source);
 	AT("AgentRecord name", starling_agent_record, name);
 	AT("AgentRecord parent_id", starling_agent_record, parent_id);
@@ -41,6 +42,7 @@ int main(void)
 	AT("GpuStat starve_ns", starling_lease_stat, out_starve_ns);
 	SIZE("_AgentOpts", starling_agent_opts);
 	AT("_AgentOpts weight", starling_agent_opts, weight);
+	AT("_AgentOpts priority", starling_agent_opts, priority);
 	SIZE("_LeaseOpts", starling_lease_opts);
 	AT("_LeaseOpts priority", starling_lease_opts, priority);
 	AT("_LeaseOpts max_hold_ns", starling_lease_opts, max_hold_ns);

@@ -63,6 +63,21 @@ class Agents(unittest.TestCase):
                 self.assertEqual(team.stat().tasks, 0)
                 self.assertEqual(team.stat(tree=True).tasks, 1)
 
+    def test_priorities(self):
+        with starling.agent("team", priority="interactive") as team:
+            self.assertEqual(team.stat().priority, "interactive")
+            with starling.agent("member", parent=team) as sub:
+                self.assertEqual(sub.stat().priority, "interactive")
+                sub.set(priority="batch")
+                self.assertEqual(sub.stat().priority, "batch")
+            self.assertEqual(team.stat().priority, "interactive")
+        with starling.agent("other") as other:
+            self.assertEqual(other.stat().priority, "normal")
+            with self.assertRaises(ValueError):
+                other.set(priority="urgent")
+        with self.assertRaises(ValueError):
+            starling.agent("x", priority="urgent")
+
     def test_errors_are_oserror(self):
         with starling.agent("x") as a:
             with self.assertRaises(ProcessLookupError):

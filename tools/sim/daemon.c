@@ -424,7 +424,7 @@ static void tell_agents(void)
 	for (struct agent *a = d.agents; a; a = a->next) {
 		if (a->told_weight == a->weight)
 			continue;
-		native_agent(a->id, 0, a->weight);
+		native_agent(a->id, 0, a->weight, a->class);
 		a->told_weight = a->weight;
 	}
 }

@@ -11,6 +11,7 @@
 struct agent {
 	uint64_t id;
 	uint32_t weight, told_weight;
+	uint32_t class;				/* enum starling_class */
 	uint64_t past_run_ns, past_wait_ns;	/* of tasks that have exited */
 	uint64_t run_ns, wait_ns;		/* of those that live, at the last round */
 	struct agent *next;			/* of those that the daemon knows */

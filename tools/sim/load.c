@@ -28,6 +28,7 @@ struct agent *load_agent(uint32_t weight)
 	}
 	a->id = ++last_agent;
 	a->weight = weight;
+	a->class = STARLING_CLASS_NORMAL;
 	daemon_agent(a);
 	return a;
 }
@@ -227,6 +228,32 @@ static int start_fork_storm(void)
 	return 0;
 }
 
+/* A main loop that runs for @on_ns, sleeps for @off_ns and so on. */
+static void loop_start(struct agent *a, enum kind kind, uint64_t on_ns, uint64_t off_ns)
+{
+	struct task_spec spec = { .kind = kind, .step = prog_burn, .agent = a };
+	struct task *t = task_new(&spec, NULL);
+
+	t->arg[0] = on_ns;
+	t->arg[1] = off_ns;
+	daemon_join(t);
+	task_wake(t, NULL, false);
+}
+
+/* Main loops alone want more than there is. A person waits for one of them. */
+static int start_interactive(void)
+{
+	struct agent *a = load_agent(100);
+
+	load_feeder(0);
+	for (unsigned int i = 0; i < 4 * machine.ncpu; i++)
+		loop_start(load_agent(100), KIND_ORCHESTRATOR, 3 * MS, 7 * MS + i * 10 * US);
+	hogs_start(load_agent(100), hogs_wanted());
+	a->class = STARLING_CLASS_INTERACTIVE;
+	loop_start(a, KIND_INTERACTIVE, MS / 2, 20 * MS);
+	return 0;
+}
+
 /* Short ones should not have to wait for the slices of long ones. */
 static int start_short_long(void)
 {
@@ -402,6 +429,8 @@ const struct load_type load_types[] = {
 	{ "weights-two-level", "agents with weights and many processes",
 	  start_weights_two_level },
 	{ "fork-storm", "agents that fork 61 times a second each", start_fork_storm },
+	{ "interactive", "one main loop among many, which want all CPUs",
+	  start_interactive },
 	{ "short-long", "short tools beside long ones", start_short_long },
 	{ "barrier", "threads that wait for each other beside tools", start_barrier },
 	{ "bound", "tasks that may use two CPUs each, while others are idle", start_bound },

@@ -16,6 +16,7 @@ struct metrics metrics;
 static const char *const kind_names[KINDS] = {
 	[KIND_FEEDER] = "feeder",
 	[KIND_SERVICE] = "service",
+	[KIND_INTERACTIVE] = "interactive",
 	[KIND_ORCHESTRATOR] = "orchestrator",
 	[KIND_TOOL] = "tool",
 	[KIND_BACKGROUND] = "background",

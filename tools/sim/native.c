@@ -270,9 +270,9 @@ void native_tell(struct task_struct *p, u64 agent, u16 role, u64 until_ns)
 	*r = (struct sched_role){ .agent = agent, .role = role, .until_ns = until_ns };
 }
 
-void native_agent(u64 id, u64 parent, u32 weight)
+void native_agent(u64 id, u64 parent, u32 weight, u32 class)
 {
-	struct sched_agent agent = { .parent = parent, .weight = weight };
+	struct sched_agent agent = { .parent = parent, .weight = weight, .class = class };
 	struct share none = { 0 };
 
 	if (!map_find(&hash_shares, id))

@@ -34,6 +34,7 @@ enum phase { PHASE_NONE, PHASE_SLEEPING, PHASE_QUEUED, PHASE_RUNNING };
 enum kind {
 	KIND_FEEDER,
 	KIND_SERVICE,
+	KIND_INTERACTIVE,	/* main loop of an agent that a person waits for */
 	KIND_ORCHESTRATOR,
 	KIND_TOOL,
 	KIND_BACKGROUND,

@@ -275,6 +275,20 @@ struct starling_task_record {
 };
 
 /*
+ * How urgent; a smaller number goes first. Of an agent: its leases have it unless
+ * they ask for another, and who schedules CPUs may let its main loops (role
+ * STARLING_ROLE_ORCHESTRATOR) run sooner or later than those of others.
+ */
+enum starling_class {
+	STARLING_CLASS_DEFAULT = 0,	/* of a lease: its agent's; of an agent: its
+					 * parent's, else STARLING_CLASS_NORMAL */
+	STARLING_CLASS_INTERACTIVE,	/* a person waits for it */
+	STARLING_CLASS_NORMAL,
+	STARLING_CLASS_BATCH,		/* nobody waits for it */
+	__STARLING_CLASS_MAX,
+};
+
+/*
  * An agent. Sums are of tasks that have left it, by exit or otherwise, and
  * count what they did while they were members; with STARLING_STAT_LIVE they
  * include the members there are. Memory in use is that of members there are:
@@ -290,6 +304,7 @@ struct starling_task_record {
  * @valid, @estimated, @stale, @source: as in struct starling_task_record, here
  *		set when it is so for one of the tasks: a value may be both valid
  *		and stale, and may have several sources
+ * @class:	enum starling_class, never STARLING_CLASS_DEFAULT
  * @parent_id:	0 for a root agent
  */
 struct starling_agent_record {
@@ -317,7 +332,7 @@ struct starling_agent_record {
 	__u32 valid;
 	__u32 estimated;
 	__u32 stale;
-	__u32 __pad;
+	__u32 class;
 	__u64 source;
 	char name[STARLING_NAME_LEN];
 	__u64 parent_id;
@@ -368,13 +383,13 @@ struct starling_info {
  *
  * Returns its descriptor, close-on-exec. @name is text without control
  * characters, ended by NUL; empty: the caller's command name. @weight 0 is
- * STARLING_WEIGHT_DEFAULT.
+ * STARLING_WEIGHT_DEFAULT. @class is an enum starling_class.
  */
 struct starling_agent_create {
 	__u32 size;
 	__u32 flags;
 	__u32 weight;
-	__u32 __pad;
+	__u32 class;
 	char name[STARLING_NAME_LEN];
 	__u64 __reserved[4];
 };
@@ -461,18 +476,22 @@ struct starling_agent_task {
 #define STARLING_TASK_THREAD	(1U << 0)
 #define STARLING_TASK_PIDFD	(1U << 1)
 
-/* STARLING_IOC_AGENT_SET - change an agent; flags say what */
+/*
+ * STARLING_IOC_AGENT_SET - change an agent; flags say what. Requests for leases that
+ * there are and sub-agents keep their class.
+ */
 struct starling_agent_set {
 	__u32 size;
 	__u32 flags;
 	__u32 weight;
-	__u32 __pad;
+	__u32 class;
 	char name[STARLING_NAME_LEN];
 	__u64 __reserved[2];
 };
 
 #define STARLING_SET_WEIGHT	(1U << 0)
 #define STARLING_SET_NAME	(1U << 1)
+#define STARLING_SET_CLASS	(1U << 2)
 
 /* STARLING_IOC_AGENT_STAT - an agent's record */
 struct starling_agent_stat {
@@ -516,15 +535,6 @@ struct starling_task_role {
 	__u16 role;
 	__u16 __pad;
 	__u64 __reserved[2];
-};
-
-/* How urgent; a smaller number goes first. */
-enum starling_class {
-	STARLING_CLASS_DEFAULT = 0,	/* STARLING_CLASS_NORMAL */
-	STARLING_CLASS_INTERACTIVE,
-	STARLING_CLASS_NORMAL,
-	STARLING_CLASS_BATCH,
-	__STARLING_CLASS_MAX,
 };
 
 #define STARLING_GPUS_MAX	16
