@@ -16,6 +16,7 @@
 #include "daemon/place/noise.h"
 #include "daemon/place/place.h"
 #include "daemon/policy/policy.h"
+#include "daemon/room.h"
 #include "daemon/sense/sense.h"
 #include "daemon/task.h"
 #include "daemon/topology.h"
@@ -63,6 +64,7 @@ struct daemon {
 	struct edge_table edges;
 	struct policy_settings settings;
 	struct policy_state policy;
+	struct room room;		/* of one decision */
 	struct plan plan;
 	struct counters count;
 	uint64_t started_ns;

@@ -365,6 +365,7 @@ static void daemon_close(struct daemon *d)
 	edge_table_free(&d->edges);
 	agent_table_free(&d->agents);
 	task_table_free(&d->tasks);
+	room_free(&d->room);
 }
 
 static int exit_code(int err)

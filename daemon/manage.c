@@ -246,7 +246,7 @@ void manage_event(void *ctx, const struct sense_event *ev)
 
 /* -- deciding ------------------------------------------------------------ */
 
-/* The arrays of one decision, in step with each other. */
+/* The arrays of one decision, in step with each other; in the daemon's room. */
 struct picture {
 	struct snapshot snap;
 	struct snap_task *task;
@@ -254,14 +254,6 @@ struct picture {
 	struct verdict *verdict;
 	struct snap_edge *edge;
 };
-
-static void picture_free(struct picture *p)
-{
-	free(p->task);
-	free(p->known);
-	free(p->verdict);
-	free(p->edge);
-}
 
 /*
  * A feeder that was kept from running is not quiet: to lend its core then
@@ -325,14 +317,12 @@ static int picture_take(struct daemon *d, struct picture *p)
 	size_t n = 0;
 
 	memset(p, 0, sizeof(*p));
-	p->task = calloc(ntask + 1, sizeof(*p->task));
-	p->known = calloc(ntask + 1, sizeof(*p->known));
-	p->verdict = calloc(ntask + 1, sizeof(*p->verdict));
-	p->edge = calloc(nedge + 1, sizeof(*p->edge));
-	if (!p->task || !p->known || !p->verdict || !p->edge) {
-		picture_free(p);
+	p->task = room_take(&d->room, ntask + 1, sizeof(*p->task));
+	p->known = room_take(&d->room, ntask + 1, sizeof(*p->known));
+	p->verdict = room_take(&d->room, ntask + 1, sizeof(*p->verdict));
+	p->edge = room_take(&d->room, nedge + 1, sizeof(*p->edge));
+	if (!p->task || !p->known || !p->verdict || !p->edge)
 		return -ENOMEM;
-	}
 	for (task = d->tasks.head; task; task = task->hh.next, n++) {
 		p->task[n] = snap_of(task);
 		p->known[n] = task;
@@ -352,6 +342,7 @@ static int picture_take(struct daemon *d, struct picture *p)
 		.edge = p->edge,
 		.nedge = n,
 		.set = &d->settings,
+		.room = &d->room,
 	};
 	sum_agents(d, &p->snap);
 	return 0;
@@ -426,7 +417,7 @@ static void tell_agents(struct daemon *d)
 
 	if (!daemon_places(d) || !d->placer_ops->agents)
 		return;
-	list = calloc(HASH_COUNT(d->agents.head) + 1, sizeof(*list));
+	list = room_take(&d->room, HASH_COUNT(d->agents.head) + 1, sizeof(*list));
 	if (!list)
 		return;
 	for (a = d->agents.head; a; a = a->hh.next)
@@ -434,7 +425,6 @@ static void tell_agents(struct daemon *d)
 			.id = a->id, .parent = a->parent, .weight = a->weight, .class = a->class,
 		};
 	d->placer_ops->agents(d->placer, list, n);
-	free(list);
 }
 
 static size_t list_placed(struct daemon *d, struct place_task *list)
@@ -460,7 +450,7 @@ static void apply(struct daemon *d)
 	d->changed = false;
 	if (!daemon_places(d))
 		return;
-	list = calloc(task_count(&d->tasks) + 1, sizeof(*list));
+	list = room_take(&d->room, task_count(&d->tasks) + 1, sizeof(*list));
 	if (!list)
 		return;
 	n = list_placed(d, list);
@@ -470,7 +460,6 @@ static void apply(struct daemon *d)
 		d->changed = true;
 	}
 	d->count.applies++;
-	free(list);
 }
 
 static void tell_plan(const struct daemon *d, const struct plan *old)
@@ -495,6 +484,7 @@ void manage_decide(struct daemon *d)
 	struct plan old = d->plan;
 	struct picture p;
 
+	room_reset(&d->room);
 	if (picture_take(d, &p))
 		return;
 	policy_classify(&p.snap, p.verdict);
@@ -502,7 +492,6 @@ void manage_decide(struct daemon *d)
 	allow_real_time(d, &p);
 	note_feeding(d, &p);
 	policy_decide(&p.snap, p.verdict, &d->policy, &d->plan);
-	picture_free(&p);
 	d->count.decisions++;
 	tell_plan(d, &old);
 	if (!CPU_EQUAL(&d->plan.protected_cpus, &old.protected_cpus))

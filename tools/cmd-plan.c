@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "daemon/room.h"
 #include "tools/cli.h"
 #include "tools/plan.h"
 #include "tools/table.h"
@@ -98,11 +99,12 @@ static void decide(struct dry_run *run)
 {
 	struct policy_settings set;
 	struct policy_state state = { 0 };
+	struct room room = { 0 };
 	struct snapshot snap = {
 		.now_ns = START_NS, .window_ns = load_window_ns, .round_ns = load_round_ns,
 		.topo = &run->topo, .set = &set,
 		.task = run->load.task, .ntask = run->load.ntask,
-		.edge = run->load.edge, .nedge = run->load.nedge,
+		.edge = run->load.edge, .nedge = run->load.nedge, .room = &room,
 	};
 
 	policy_settings_default(&set);
@@ -114,6 +116,7 @@ static void decide(struct dry_run *run)
 		policy_decide(&snap, run->verdict, &state, &run->plan);
 		snap.now_ns += QUIET_NS;
 	}
+	room_free(&room);
 }
 
 /* -- in words -------------------------------------------------------------------- */

@@ -17,6 +17,7 @@
 #include <string.h>
 #include "daemon/policy/graph.h"
 #include "daemon/policy/policy.h"
+#include "daemon/room.h"
 
 #define WINDOW_MIN_NS 500000000ULL	/* shorter: a rate is mostly chance */
 
@@ -148,8 +149,8 @@ static bool next_hop(const struct graph *g, struct verdict *out, uint8_t *hop, u
 
 	for (size_t i = 0; i < g->nlink; i++) {
 		for (int turn = 0; turn < 2; turn++) {
-			uint32_t path = turn ? g->link[i].to : g->link[i].from;
-			uint32_t task = turn ? g->link[i].from : g->link[i].to;
+			uint32_t path = turn ? link_to(&g->link[i]) : link_from(&g->link[i]);
+			uint32_t task = turn ? link_from(&g->link[i]) : link_to(&g->link[i]);
 
 			if (hop[path] != at || hop[task] ||
 			    !may_serve(&g->snap->task[task], &out[task]) ||
@@ -201,7 +202,7 @@ static void find_clients(const struct graph *g, struct verdict *out)
 	const struct snap_task *task = g->snap->task;
 
 	for (size_t i = 0; i < g->nlink; i++) {
-		uint32_t path = g->link[i].from, t = g->link[i].to;
+		uint32_t path = link_from(&g->link[i]), t = link_to(&g->link[i]);
 
 		if (!is_path(out[path].role) || task[path].tgid == task[t].tgid ||
 		    !may_be_client(&task[t], &out[t]) || !is_client(g, path, t))
@@ -243,7 +244,7 @@ static void spare_siblings(const struct snapshot *snap, struct verdict *out, uin
 
 void policy_classify(const struct snapshot *snap, struct verdict *out)
 {
-	uint32_t *scratch = calloc(snap->ntask + 1, sizeof(*scratch));
+	uint32_t *scratch = room_take(snap->room, snap->ntask + 1, sizeof(*scratch));
 	struct graph g;
 
 	for (size_t i = 0; i < snap->ntask; i++)
@@ -255,7 +256,4 @@ void policy_classify(const struct snapshot *snap, struct verdict *out)
 		find_path(&g, out, (uint8_t *)scratch);
 		find_clients(&g, out);
 	}
-	if (scratch)
-		graph_free(&g);
-	free(scratch);
 }

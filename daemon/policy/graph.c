@@ -2,50 +2,92 @@
 #include "daemon/policy/graph.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+#include "daemon/room.h"
 
-static int cmp_tid(const void *a, const void *b, void *ctx)
+enum { DIGIT_BITS = 11, DIGITS = 1 << DIGIT_BITS };
+
+static bool is_sorted(const struct keyed *k, size_t n)
 {
-	const struct snap_task *task = ctx;
-	uint32_t x = task[*(const uint32_t *)a].tid;
-	uint32_t y = task[*(const uint32_t *)b].tid;
-
-	return (x > y) - (x < y);
+	for (size_t i = 1; i < n; i++)
+		if (k[i - 1].key > k[i].key)
+			return false;
+	return true;
 }
 
-static int cmp_link(const void *a, const void *b)
+/* By the digit at @shift, those that are equal in it as they were. */
+static void sort_digit(struct keyed *to, const struct keyed *from, size_t n, unsigned int shift)
 {
-	const struct link *x = a, *y = b;
+	size_t at[DIGITS] = { 0 }, sum = 0, count;
 
-	if (x->from != y->from)
-		return (x->from > y->from) - (x->from < y->from);
-	return (x->to > y->to) - (x->to < y->to);
+	for (size_t i = 0; i < n; i++)
+		at[from[i].key >> shift & (DIGITS - 1)]++;
+	for (size_t d = 0; d < DIGITS; d++) {
+		count = at[d];
+		at[d] = sum;
+		sum += count;
+	}
+	for (size_t i = 0; i < n; i++)
+		to[at[from[i].key >> shift & (DIGITS - 1)]++] = from[i];
 }
 
-int graph_find(const struct graph *g, uint32_t tid)
+/*
+ * By key, with @spare of the same size: returns the one of both that has the result.
+ * Digit by digit, as qsort() may ask for memory; those that all have in common are
+ * passed over.
+ */
+static struct keyed *sort(struct keyed *k, struct keyed *spare, size_t n)
 {
-	size_t low = 0, high = g->snap->ntask, mid;
+	uint64_t differ = 0;
+	struct keyed *other;
+
+	if (is_sorted(k, n))
+		return k;
+	for (size_t i = 1; i < n; i++)
+		differ |= k[i].key ^ k[0].key;
+	for (unsigned int shift = 0; shift < 64; shift += DIGIT_BITS) {
+		if (!(differ >> shift & (DIGITS - 1)))
+			continue;
+		sort_digit(spare, k, n, shift);
+		other = k;
+		k = spare;
+		spare = other;
+	}
+	return k;
+}
+
+/* The place of @key; NULL: it is not there. */
+static const struct keyed *find(const struct keyed *k, size_t n, uint64_t key)
+{
+	size_t low = 0, high = n, mid;
 
 	while (low < high) {
 		mid = low + (high - low) / 2;
-		if (g->snap->task[g->by_tid[mid]].tid < tid)
+		if (k[mid].key < key)
 			low = mid + 1;
 		else
 			high = mid;
 	}
-	if (low == g->snap->ntask || g->snap->task[g->by_tid[low]].tid != tid)
-		return -1;
-	return g->by_tid[low];
+	return low < n && k[low].key == key ? &k[low] : NULL;
+}
+
+int graph_find(const struct graph *g, uint32_t tid)
+{
+	const struct keyed *k = find(g->by_tid, g->snap->ntask, tid);
+
+	return k ? (int)k->value : -1;
+}
+
+static uint64_t link_key(uint32_t from, uint32_t to)
+{
+	return (uint64_t)from << 32 | to;
 }
 
 uint64_t graph_wakes(const struct graph *g, uint32_t from, uint32_t to)
 {
-	struct link key = { .from = from, .to = to };
-	const struct link *l = g->nlink ?
-		bsearch(&key, g->link, g->nlink, sizeof(key), cmp_link) : NULL;
+	const struct keyed *k = find(g->link, g->nlink, link_key(from, to));
 
-	return l ? l->count : 0;
+	return k ? k->value : 0;
 }
 
 static void merge_doubles(struct graph *g)
@@ -53,15 +95,15 @@ static void merge_doubles(struct graph *g)
 	size_t n = 0;
 
 	for (size_t i = 0; i < g->nlink; i++) {
-		if (n && !cmp_link(&g->link[n - 1], &g->link[i]))
-			g->link[n - 1].count += g->link[i].count;
+		if (n && g->link[n - 1].key == g->link[i].key)
+			g->link[n - 1].value += g->link[i].value;
 		else
 			g->link[n++] = g->link[i];
 	}
 	g->nlink = n;
 }
 
-static void add_links(struct graph *g)
+static void add_links(struct graph *g, struct keyed *spare)
 {
 	const struct snap_edge *e = g->snap->edge;
 	int from, to;
@@ -70,31 +112,28 @@ static void add_links(struct graph *g)
 		from = graph_find(g, e[i].waker);
 		to = graph_find(g, e[i].wakee);
 		if (from >= 0 && to >= 0 && from != to && e[i].count)
-			g->link[g->nlink++] = (struct link){ from, to, e[i].count };
+			g->link[g->nlink++] = (struct keyed){ link_key(from, to), e[i].count };
 	}
-	qsort(g->link, g->nlink, sizeof(*g->link), cmp_link);
+	g->link = sort(g->link, spare, g->nlink);
 	merge_doubles(g);
 }
 
 int graph_make(struct graph *g, const struct snapshot *snap)
 {
-	memset(g, 0, sizeof(*g));
-	g->snap = snap;
-	g->by_tid = calloc(snap->ntask + 1, sizeof(*g->by_tid));
-	g->link = calloc(snap->nedge + 1, sizeof(*g->link));
-	if (!g->by_tid || !g->link)
-		return -ENOMEM;
-	for (size_t i = 0; i < snap->ntask; i++)
-		g->by_tid[i] = i;
-	qsort_r(g->by_tid, snap->ntask, sizeof(*g->by_tid), cmp_tid,
-		(void *)snap->task);
-	add_links(g);
-	return 0;
-}
+	size_t most = snap->ntask > snap->nedge ? snap->ntask : snap->nedge;
+	struct keyed *all = room_take(snap->room, most + 1, sizeof(*all));
+	struct keyed *link = room_take(snap->room, most + 1, sizeof(*link));
+	struct keyed *spare = room_take(snap->room, most + 1, sizeof(*spare));
 
-void graph_free(struct graph *g)
-{
-	free(g->by_tid);
-	free(g->link);
-	memset(g, 0, sizeof(*g));
+	if (!all || !link || !spare)
+		return -ENOMEM;
+	*g = (struct graph){ .snap = snap, .link = link };
+	for (size_t i = 0; i < snap->ntask; i++)
+		all[i] = (struct keyed){ snap->task[i].tid, i };
+	g->by_tid = sort(all, spare, snap->ntask);
+	/* What it does not use is free again. */
+	if (g->by_tid == spare)
+		spare = all;
+	add_links(g, spare);
+	return 0;
 }

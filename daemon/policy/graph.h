@@ -5,23 +5,33 @@
 
 #include "daemon/policy/policy.h"
 
-/* Wakes between two tasks of the snapshot, both indices of snap->task. */
-struct link {
-	uint32_t from;
-	uint32_t to;
-	uint64_t count;
+/* A number to sort by, and what belongs to it. */
+struct keyed {
+	uint64_t key;
+	uint64_t value;
 };
 
+/* Memory is that of the snapshot's room. */
 struct graph {
 	const struct snapshot *snap;
-	uint32_t *by_tid;	/* indices of tasks, sorted by tid */
-	struct link *link;	/* sorted by from, then to */
+	struct keyed *by_tid;	/* key: tid, value: index in snap->task */
+	struct keyed *link;	/* key: see link_from() and link_to(), value: wakes */
 	size_t nlink;
 };
 
-/* Returns 0 or -ENOMEM; graph_free() in either case. */
+/* Wakes are between two tasks of the snapshot, both indices of snap->task. */
+static inline uint32_t link_from(const struct keyed *link)
+{
+	return link->key >> 32;
+}
+
+static inline uint32_t link_to(const struct keyed *link)
+{
+	return link->key;
+}
+
+/* Returns 0 or -ENOMEM. */
 int graph_make(struct graph *g, const struct snapshot *snap);
-void graph_free(struct graph *g);
 
 /* Index of task @tid, or -1. */
 int graph_find(const struct graph *g, uint32_t tid);

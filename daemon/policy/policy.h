@@ -3,8 +3,8 @@
  * policy.h - what to do, as pure functions (contract).
  *
  * Snapshot and state in, roles, plan and state out. No I/O, no clock, no
- * globals, no allocation that outlives the call: the live daemon, the dry
- * run, the simulator and the unit tests call exactly this.
+ * globals, no memory but the snapshot's room: the live daemon, the dry run, the
+ * simulator and the unit tests call exactly this.
  */
 #ifndef STARLING_POLICY_H
 #define STARLING_POLICY_H
@@ -55,6 +55,8 @@ struct policy_settings {
 };
 void policy_settings_default(struct policy_settings *s);
 
+struct room;
+
 struct snapshot {
 	uint64_t now_ns;
 	uint64_t read_ns;	/* when the records were read; 0: now */
@@ -68,6 +70,7 @@ struct snapshot {
 	const struct policy_settings *set;
 	uint64_t agents_run_ns;	/* of all agents ever, exited tasks too; 0: not known */
 	uint64_t agents_wait_ns;
+	struct room *room;	/* for what a decision needs meanwhile */
 };
 
 /* Why a task has its role: index into policy_reason_text(). */

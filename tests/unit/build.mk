@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-policy_src := $(wildcard daemon/policy/*.c) daemon/cpuset.c
+policy_src := $(wildcard daemon/policy/*.c) daemon/cpuset.c daemon/room.c
 place_src := $(filter-out %/placers.c %/sched-ext.c,$(wildcard daemon/place/*.c)) daemon/cpuset.c daemon/log.c daemon/others.c
 topology_src := $(wildcard daemon/topology*.c) daemon/cpuset.c
 
 unit_scene := tests/unit/scene.c $(policy_src)
 $(eval $(call testprog,unit-classify,tests/unit/classify.c $(unit_scene),$(CMOCKA_LIBS)))
 $(eval $(call testprog,unit-decide,tests/unit/decide.c $(unit_scene),$(CMOCKA_LIBS)))
+$(eval $(call testprog,unit-graph,tests/unit/graph.c $(policy_src),$(CMOCKA_LIBS)))
 $(eval $(call testprog,unit-random,tests/unit/random.c $(unit_scene),$(CMOCKA_LIBS)))
 
 unit_kid := tests/unit/kid.c $(place_src)

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <string.h>
+#include "daemon/room.h"
 #include "tests/unit/unit.h"
 
 static void add_cpu(struct scene *s, uint16_t core, uint16_t llc, uint16_t capacity, bool big)
@@ -90,6 +91,10 @@ void scene_talk(struct scene *s, uint32_t a, uint32_t b, double per_s)
 
 void scene_classify(struct scene *s)
 {
+	static struct room room;
+
+	room_reset(&room);
+	s->snap.room = &room;
 	policy_classify(&s->snap, s->verdict);
 }
 

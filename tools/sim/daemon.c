@@ -12,6 +12,7 @@
 #include <time.h>
 #include "daemon/edge.h"
 #include "daemon/policy/policy.h"
+#include "daemon/room.h"
 #include "tools/sim/alloc.h"
 #include "tools/sim/cpu.h"
 #include "tools/sim/load.h"
@@ -41,6 +42,7 @@ static struct {
 	struct verdict *verdict;
 	struct snap_edge *edge;
 	size_t room, edge_room;
+	struct room memory;		/* of one decision */
 	struct { struct task *t; uint32_t tid; } placing[PLACE_MAX];
 	unsigned int nplacing;
 	struct daemon_cost cost;
@@ -316,7 +318,7 @@ static struct snapshot picture_take(void)
 {
 	struct snapshot snap = {
 		.now_ns = sim.now, .read_ns = d.round_ns, .window_ns = d.edges.window_ns,
-		.round_ns = d.elapsed_ns, .topo = &load.topo, .set = &d.set,
+		.round_ns = d.elapsed_ns, .topo = &load.topo, .set = &d.set, .room = &d.memory,
 	};
 	struct task **all;
 	struct edge *e;
@@ -395,6 +397,7 @@ static void decide(void)
 	struct snapshot snap = picture_take();
 	uint64_t began = host_ns(), allocs = alloc_count(), seq = d.plan.seq;
 
+	room_reset(&d.memory);
 	policy_classify(&snap, d.verdict);
 	policy_decide(&snap, d.verdict, &d.state, &d.plan);
 	note_cost(began, allocs, snap.ntask);
@@ -480,6 +483,7 @@ void daemon_stop(void)
 	free(d.known);
 	free(d.verdict);
 	free(d.edge);
+	room_free(&d.memory);
 	native_stop();
 	memset(&d, 0, sizeof(d));
 }
