@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The scheduler: feeders at once, then those that serve them, then agents'
- * main loops that run in short bursts, first of those that a person waits for, then everything else by share and
- * weight, background when nobody else wants to run.
+ * main loops that run in short bursts, first of those that a person waits for,
+ * then everything else by share and weight, background when nobody else wants to
+ * run.
  *
  * Nobody starves: lower tiers have a turn when they have waited for long, and
  * how far a flow can be behind is bounded by time. The kernel puts a scheduler

@@ -54,6 +54,17 @@ PRIORITIES = ("default", "interactive", "normal", "batch")
 EVENTS = (None, "role", "placement", "lease_granted", "lease_give_back", "lease_expired",
           "task_exit", "memory_pressure")
 
+
+def _word(words, number):
+    return words[number] if number < len(words) else "unknown"
+
+
+def _number(words, word, what):
+    if word not in words:
+        raise ValueError(f"{what} is one of {', '.join(words)}")
+    return words.index(word)
+
+
 _u16, _u32, _u64 = ctypes.c_uint16, ctypes.c_uint32, ctypes.c_uint64
 
 
@@ -86,13 +97,12 @@ class TaskRecord(_Record):
     @property
     def role(self):
         """What the task is for, as a word."""
-        return ROLES[self.role_number] if self.role_number < len(ROLES) else "unknown"
+        return _word(ROLES, self.role_number)
 
     @property
     def placement(self):
         """Is it on CPUs that are kept free for it? One of PLACEMENTS."""
-        number = self.placement_number
-        return PLACEMENTS[number] if number < len(PLACEMENTS) else "unknown"
+        return _word(PLACEMENTS, self.placement_number)
 
 
 class AgentRecord(_Record):
@@ -109,8 +119,7 @@ class AgentRecord(_Record):
     @property
     def priority(self):
         """How urgent it is: one of PRIORITIES."""
-        number = self.class_number
-        return PRIORITIES[number] if number < len(PRIORITIES) else "unknown"
+        return _word(PRIORITIES, self.class_number)
 
 
 class Event(_Record):
@@ -122,7 +131,7 @@ class Event(_Record):
     @property
     def type(self):
         """What happened, one of EVENTS."""
-        return EVENTS[self.type_number] if self.type_number < len(EVENTS) else "unknown"
+        return _word(EVENTS, self.type_number)
 
 
 class GpuStat(_Record):
@@ -158,56 +167,44 @@ class _Completion(_Record):
 
 
 _p, _int, _ref = ctypes.c_void_p, ctypes.c_int, ctypes.POINTER
-_PROTOTYPES = {
-    "starling_open": (_int, _ref(_p)),
-    "starling_gpu_stat": (_int, _p, _u32, _ref(GpuStat)),
-    "starling_agent_create": (_int, _p, ctypes.c_char_p, _ref(_AgentOpts), _ref(_p)),
-    "starling_agent_create_sub": (_int, _p, ctypes.c_char_p, _ref(_AgentOpts), _ref(_p)),
-    "starling_agent_from_fd": (_int, _int, _ref(_p)),
-    "starling_agent_fd": (_int, _p),
-    "starling_agent_close": (None, _p),
-    "starling_agent_join": (_int, _p, _int, _u32),
-    "starling_agent_leave": (_int, _p, _int, _u32),
-    "starling_agent_set": (_int, _p, ctypes.c_char_p, _u32),
-    "starling_agent_set_priority": (_int, _p, _int),
-    "starling_agent_stat": (_int, _p, _u32, _ref(AgentRecord)),
-    "starling_agent_tasks": (ctypes.c_ssize_t, _p, _ref(TaskRecord), ctypes.c_size_t,
-                             _ref(_u64)),
-    "starling_task_stat": (_int, _p, _int, _ref(TaskRecord)),
-    "starling_task_set_role": (_int, _p, _int, _int),
-    "starling_lease_acquire": (_int, _p, _ref(_LeaseOpts), _ref(_p)),
-    "starling_lease_release": (_int, _p),
-    "starling_lease_park": (_int, _p),
-    "starling_lease_unpark": (_int, _p, _u32, _u64, _u64),
-    "starling_lease_id": (_u64, _p),
-    "starling_lease_gpu": (_u32, _p),
-    "starling_lease_expires_ns": (_u64, _p),
-    "starling_cancel": (_int, _p, _u64),
-    "starling_event_mask": (_int, _p, _u32),
-    "starling_event_next": (_int, _p, _u32, _u64, _u64, _ref(Event)),
-    "starling_queue_create": (_int, _p, _ref(_QueueOpts), _ref(_p)),
-    "starling_queue_destroy": (None, _p),
-    "starling_queue_fd": (_int, _p),
-    "starling_queue_acquire": (_int, _p, _p, _ref(_LeaseOpts), _u64),
-    "starling_queue_unpark": (_int, _p, _p, _u32, _u64, _u64),
-    "starling_queue_event": (_int, _p, _p, _u32, _u64, _u64),
-    "starling_queue_cancel": (_int, _p, _u64),
-    "starling_queue_submit": (_int, _p),
-    "starling_queue_reap": (ctypes.c_ssize_t, _p, _ref(_Completion), ctypes.c_size_t),
-}
+# Functions of the library by what they return and take.
+_PROTOTYPES = {name: types for types, names in (
+    ((_int, _ref(_p)), "open"),
+    ((_int, _p, _u32, _ref(GpuStat)), "gpu_stat"),
+    ((_int, _p, ctypes.c_char_p, _ref(_AgentOpts), _ref(_p)), "agent_create agent_create_sub"),
+    ((_int, _p), "agent_fd lease_release lease_park queue_fd queue_submit"),
+    ((None, _p), "agent_close queue_destroy"),
+    ((_int, _p, _int), "agent_set_priority"),
+    ((_int, _p, _int, _u32), "agent_join agent_leave"),
+    ((_int, _p, ctypes.c_char_p, _u32), "agent_set"),
+    ((_int, _p, _u32, _ref(AgentRecord)), "agent_stat"),
+    ((ctypes.c_ssize_t, _p, _ref(TaskRecord), ctypes.c_size_t, _ref(_u64)), "agent_tasks"),
+    ((_int, _p, _int, _ref(TaskRecord)), "task_stat"),
+    ((_int, _p, _int, _int), "task_set_role"),
+    ((_int, _p, _ref(_LeaseOpts), _ref(_p)), "lease_acquire"),
+    ((_int, _p, _u32, _u64, _u64), "lease_unpark"),
+    ((_u64, _p), "lease_id lease_expires_ns"),
+    ((_u32, _p), "lease_gpu"),
+    ((_int, _p, _u64), "cancel queue_cancel"),
+    ((_int, _p, _u32), "event_mask"),
+    ((_int, _p, _u32, _u64, _u64, _ref(Event)), "event_next"),
+    ((_int, _p, _ref(_QueueOpts), _ref(_p)), "queue_create"),
+    ((_int, _p, _p, _ref(_LeaseOpts), _u64), "queue_acquire"),
+    ((_int, _p, _p, _u32, _u64, _u64), "queue_unpark queue_event"),
+    ((ctypes.c_ssize_t, _p, _ref(_Completion), ctypes.c_size_t), "queue_reap"),
+) for name in names.split()}
 
 
 class _Library:
     """libstarling and the device, or neither."""
 
     def __init__(self):
-        self.device = _p()
-        self.c = None
+        self.device, self.c = _p(), None
         try:
             self.c = ctypes.CDLL(os.environ.get("STARLING_LIB", "libstarling.so.0"))
             for name, (result, *args) in _PROTOTYPES.items():
-                getattr(self.c, name).restype = result
-                getattr(self.c, name).argtypes = args
+                function = getattr(self.c, "starling_" + name)
+                function.restype, function.argtypes = result, args
         except (OSError, AttributeError) as e:
             self.c, self.why = None, str(e)
             return
@@ -232,20 +229,13 @@ def _lib():
 
 def available():
     """True when the module and the library are there."""
-    lib = _lib()
-    return lib.c is not None and bool(lib.device)
+    return bool(_lib().device)
 
 
 def _check(ret):
     if ret < 0:
         raise OSError(-ret, os.strerror(-ret))
     return ret
-
-
-def _priority(word):
-    if word not in PRIORITIES:
-        raise ValueError(f"priority is one of {', '.join(PRIORITIES)}")
-    return PRIORITIES.index(word)
 
 
 def _ns(seconds):
@@ -256,8 +246,7 @@ def _wait(fn, timeout):
     """fn(timeout in ns) again and again while signals end it; handlers run in between."""
     end = None if timeout is None else time.monotonic() + timeout
     while True:
-        left = None if end is None else max(0.0, end - time.monotonic())
-        ret = fn(_ns(left))
+        ret = fn(_ns(None if end is None else max(0.0, end - time.monotonic())))
         if ret != -errno.EINTR:
             return _check(ret)
 
@@ -372,7 +361,7 @@ class Agent:
     """
 
     def __init__(self, name, weight=None, join="thread", parent=None, priority="default"):
-        number = _priority(priority)
+        number = _number(PRIORITIES, priority, "priority")
         if join not in ("thread", "process", None):
             raise ValueError("join is 'thread', 'process' or None")
         self.name = name
@@ -417,16 +406,13 @@ class Agent:
     def set(self, name=None, weight=None, priority=None):
         """Change name, weight (1 to 10000) or priority; leases keep theirs."""
         if priority is not None:
-            _check(self._call("starling_agent_set_priority", _priority(priority)))
-        if name is not None or weight is not None or priority is None:
-            _check(self._call("starling_agent_set", name.encode() if name else None,
-                              weight or 0))
+            number = _number(PRIORITIES, priority, "priority")
+            _check(self._call("starling_agent_set_priority", number))
+        _check(self._call("starling_agent_set", name.encode() if name else None, weight or 0))
 
     def set_role(self, role, task=0):
         """Say what a member is for, one of ROLES: 0 is the caller's thread."""
-        if role not in ROLES:
-            raise ValueError(f"role is one of {', '.join(ROLES)}")
-        _check(self._call("starling_task_set_role", task, ROLES.index(role)))
+        _check(self._call("starling_task_set_role", task, _number(ROLES, role, "role")))
 
     def stat(self, live=True, tree=False):
         """The agent's record: with its living members, and its sub-agents'."""
@@ -460,10 +446,8 @@ class Agent:
 
     def watch(self, *types):
         """Keep events of these types (of EVENTS; without any: all) from now on."""
-        for t in types:
-            if t not in EVENTS[1:]:
-                raise ValueError(f"events are {', '.join(EVENTS[1:])}")
-        mask = sum(1 << EVENTS.index(t) for t in types or EVENTS[1:])
+        known = EVENTS[1:]
+        mask = sum(2 << _number(known, t, "an event") for t in types or known)
         _check(self._call("starling_event_mask", mask))
 
     def next_event(self, timeout=None):
@@ -483,10 +467,7 @@ class Agent:
             return self._kept.popleft()
         event = Event()
         ret = self._call("starling_event_next", NOWAIT, 0, 0, ctypes.byref(event))
-        if not self._handle or ret == -errno.EAGAIN:
-            return None
-        _check(ret)
-        return event
+        return event if self._handle and ret != -errno.EAGAIN and not _check(ret) else None
 
     async def next_event_async(self, timeout=None):
         """As next_event(), without holding up the event loop."""
@@ -760,8 +741,9 @@ class GPU:
         `deadline` is in seconds from now.
         """
         at = time.clock_gettime_ns(time.CLOCK_MONOTONIC) + _ns(deadline) if deadline else 0
-        opts = _LeaseOpts(ctypes.sizeof(_LeaseOpts), 0 if wait else TRY, self.number,
-                          _priority(priority), 0, _ns(max_hold), 0, at, memory, 0)
+        number, flags = _number(PRIORITIES, priority, "priority"), 0 if wait else TRY
+        opts = _LeaseOpts(ctypes.sizeof(_LeaseOpts), flags, self.number, number, 0,
+                          _ns(max_hold), 0, at, memory, 0)
         of = agent or current_agent()
         if of is None and available():
             raise RuntimeError("no agent: use `with starling.agent(...)` or give agent=")

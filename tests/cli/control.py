@@ -66,9 +66,9 @@ ok(error_of(call(CONTROL + "Fly")) == "MethodNotFound", "a method that is not th
 for bad in ("1", None, -1, 0, 1.5, 1 << 40, [], {}):
     ok(error_of(call(CONTROL + "Explain", pid=bad)) == "InvalidParameter",
        f"Explain refuses pid {bad!r}")
-for key, bad in (("weight", 0), ("weight", 10001), ("weight", "1"), ("role", "king"), ("priority", "urgent"), ("priority", 1),
-                 ("role", 3), ("name", "x" * 32), ("name", 1), ("pid", 1),
-                 ("pid", os.getppid() * 0 - 5)):
+for key, bad in (("weight", 0), ("weight", 10001), ("weight", "1"), ("role", "king"),
+                 ("priority", "urgent"), ("priority", 1), ("role", 3),
+                 ("name", "x" * 32), ("name", 1), ("pid", 1), ("pid", os.getppid() * 0 - 5)):
     ok(error_of(call(CONTROL + "Register", **{key: bad})) == "InvalidParameter",
        f"Register refuses {key} {bad!r}")
 ok(error_of(call(CONTROL + "Register", pid=4194305)) == "NoSuchTask",

@@ -63,8 +63,10 @@ TEST_TIMED(tree_events, 60)
 	EQ(leave(root, 0, 0), 0);
 	put(TRACING "events/starling/enable", "0");
 
-	saw(1, "starling_agent_create: agent=%llu weight=100 class=normal tgid=%d parent=0", a, getpid());
-	saw(1, "starling_agent_create: agent=%llu weight=100 class=normal tgid=%d parent=", b, getpid());
+	saw(1, "starling_agent_create: agent=%llu weight=100 class=normal tgid=%d parent=0", a,
+	    getpid());
+	saw(1, "starling_agent_create: agent=%llu weight=100 class=normal tgid=%d parent=", b,
+	    getpid());
 	saw(1, "weight=100 class=normal tgid=%2$d parent=%1$llu", a, getpid());
 	saw(1, "starling_task_join: agent=%llu tid=%d tgid=%d role=none source=none how=join",
 	    b, getpid());
