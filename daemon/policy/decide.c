@@ -19,7 +19,8 @@
  * A core is lent as soon as its feeder is quiet and taken back by the next
  * decision that sees it active. When that happens soon after lending, the
  * core is kept longer the next time, twice as long each: moving all tools
- * back and forth costs more than a short gap gives.
+ * back and forth costs more than a short gap gives. One core of several that
+ * is given away counts like all of them.
  */
 #include <stdio.h>
 #include <string.h>
@@ -180,29 +181,24 @@ static struct tally count_feeders(const struct snapshot *snap,
 
 /* -- cores ------------------------------------------------------------------ */
 
-static void lend(struct policy_state *st, uint64_t now)
-{
-	if (!st->lent_ns)
-		st->lent_ns = now;
-}
-
 static void give_up(struct policy_state *st)
 {
 	CPU_ZERO(&st->protected_cpus);
-	st->lent_ns = 0;
+	st->lent_ns = st->away_ns = 0;
 }
 
+/* More cores are wanted than are kept: was it too soon to give some away? */
 static void take_back(struct policy_state *st, uint64_t now)
 {
-	uint64_t lent;
+	uint64_t away;
 
-	if (!st->lent_ns)
+	if (!st->away_ns)
 		return;
-	lent = since(now, st->lent_ns);
-	st->lent_ns = 0;
-	if (lent >= CALM_NS)
+	away = since(now, st->away_ns);
+	st->away_ns = 0;
+	if (away >= CALM_NS)
 		st->linger_ns = 0;
-	else if (lent < FLAP_NS)
+	else if (away < FLAP_NS)
 		st->linger_ns = st->linger_ns ? st->linger_ns * 2 : LINGER_FIRST_NS;
 	if (st->linger_ns > LINGER_MAX_NS)
 		st->linger_ns = LINGER_MAX_NS;
@@ -228,15 +224,19 @@ static void set_cores(const struct snapshot *snap, const struct tally *n,
 		st->enough_ns = now;
 	else if (since(now, st->enough_ns) < st->linger_ns)
 		want = in_use;
+	if (want > in_use)
+		take_back(st, now);
+	else if (want < in_use)
+		st->away_ns = now;
 	if (!want) {
 		if (in_use)
-			lend(st, now);
+			st->lent_ns = now;
 		/* nobody is left who could want them back */
 		if (!n->spinners)
 			give_up(st);
 		return;
 	}
-	take_back(st, now);
+	st->lent_ns = 0;
 	protect_choose(snap->topo, want, &st->protected_cpus, &st->protected_cpus);
 }
 

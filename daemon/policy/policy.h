@@ -145,6 +145,7 @@ struct policy_state {
 	cpu_set_t protected_cpus;	/* chosen; kept for the feeder while lent */
 	uint64_t enough_ns;	/* last time that no fewer cores were wanted */
 	uint64_t lent_ns;	/* lent since; 0: not lent */
+	uint64_t away_ns;	/* some were given away then, and not taken back */
 	uint64_t linger_ns;	/* keep a quiet core this much longer: back-off */
 	uint64_t digest;	/* of the last plan's content */
 	uint64_t apart_ns;	/* last time that a tool was out of the classes' reach */
