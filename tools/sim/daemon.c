@@ -17,6 +17,7 @@
 #include "tools/sim/cpu.h"
 #include "tools/sim/load.h"
 #include "tools/sim/native.h"
+#include "tools/sim/step.h"
 
 #define TICK_ACTIVE	(250 * MS)
 #define TICK_QUIET	(1000 * MS)
@@ -78,6 +79,7 @@ static void on_apply(struct timer *timer)
 		protected[i] = CPU_ISSET(i, &d.applied.protected_cpus) ||
 			       CPU_ISSET(i, &d.applied.reserved_cpus);
 	native_protect(protected, machine.ncpu);
+	step_size(CPU_COUNT(&d.applied.protected_cpus));
 	all = task_all(&n);
 	for (size_t i = 0; i < n; i++)
 		if (all[i]->known.member)

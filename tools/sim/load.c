@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "tools/sim/cpu.h"
+#include "tools/sim/step.h"
 
 enum { FEEDERS_MAX = 64, WEIGHTED = 8 };
 
@@ -111,6 +112,29 @@ static int start_hogs_phases(void)
 {
 	load_feeder(5 * S);
 	hogs_start(load_agent(100), hogs_wanted());
+	return 0;
+}
+
+/* One feeder all the time, and two more in every other step. */
+static void steps(uint64_t ns, unsigned int turns)
+{
+	step_expect(ns, turns);
+	load_feeder(0);
+	load_feeder(ns);
+	load_feeder(ns);
+	hogs_start(load_agent(100), hogs_wanted());
+}
+
+static int start_step(void)
+{
+	steps(5 * S, load.end_ns / (5 * S) + 1);
+	return 0;
+}
+
+/* As long as it takes to see that one is quiet: the worst there is to follow. */
+static int start_step_flap(void)
+{
+	steps(350 * MS, 12);
 	return 0;
 }
 
@@ -422,6 +446,8 @@ static int start_many(void)
 const struct load_type load_types[] = {
 	{ "hogs", "a feeder beside tools that use all CPU they get", start_hogs },
 	{ "hogs-phases", "the same, the feeder for 5 s of every 10", start_hogs_phases },
+	{ "step", "the same, one feeder and three in turns of 5 s", start_step },
+	{ "step-flap", "the same in turns of 350 ms", start_step_flap },
 	{ "m9", "nine agents of a trace, and the server they ask", start_m9 },
 	{ "m9-phases", "the same, the model for 5 s of every 10", start_m9_phases },
 	{ "m9-churn", "the same for as long as wanted: agents die and are born", start_m9_churn },

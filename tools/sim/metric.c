@@ -10,6 +10,7 @@
 #include "tools/sim/cpu.h"
 #include "tools/sim/load.h"
 #include "tools/sim/native.h"
+#include "tools/sim/step.h"
 
 struct metrics metrics;
 
@@ -195,7 +196,7 @@ json_t *metric_report(void)
 {
 	double makespan = metrics.end_ns / 1e9;
 	struct sums s = sum_tasks();
-	json_t *j = json_pack("{s:s,s:s,s:b,s:s,s:I,s:i,s:f,s:f}", "kind", "sim", "policy",
+	json_t *steps, *j = json_pack("{s:s,s:s,s:b,s:s,s:I,s:i,s:f,s:f}", "kind", "sim", "policy",
 		machine.model->name, "model", 1, "wait", wait_style_name(load.style),
 		"seed", (json_int_t)load.seed, "cpus", machine.ncpu, "seconds", sim.now / 1e9,
 		"makespan_s", makespan);
@@ -212,6 +213,8 @@ json_t *metric_report(void)
 			json_real(metric_weight_error(load.share, load.nshare)));
 		json_object_set_new(j, "shares", shares_row());
 	}
+	if ((steps = step_report()))
+		json_object_set_new(j, "protection", steps);
 	json_object_set_new(j, "tasks", tasks_row());
 	json_object_set_new(j, "events", json_integer(sim.fired));
 	json_object_set_new(j, "decisions", json_integer(daemon_get_cost()->decisions));
@@ -258,7 +261,7 @@ static void print_rows(const json_t *j)
 void metric_print(const json_t *j)
 {
 	const json_t *f = json_object_get(j, "feeder"), *tools = json_object_get(j, "tools");
-	const json_t *longest = json_object_get(j, "longest_wait");
+	const json_t *longest = json_object_get(j, "longest_wait"), *steps;
 
 	printf("SIMULATED   policy %s, %.0f CPUs, seed %.0f, feeders wait by %s\n",
 	       json_string_value(json_object_get(j, "policy")), number(j, "cpus"),
@@ -275,6 +278,11 @@ void metric_print(const json_t *j)
 	printf("starved     GPU idle for %.3f s with work to submit\n", number(f, "starved_s"));
 	if (json_object_get(j, "shares"))
 		printf("weights     error at most %.3f %%\n", number(j, "weight_error_percent"));
+	steps = json_object_get(j, "protection");
+	if (steps)
+		printf("protection  %.0f changes, %.0f turns; back after %.1f ms, lent after "
+		       "%.1f ms at most\n", number(steps, "changes"), number(steps, "turns"),
+		       number(steps, "back_ms_max"), number(steps, "lent_ms_max"));
 	if (number(j, "frames"))
 		printf("audio       %.0f frames, %.0f missed\n", number(j, "frames"),
 		       number(j, "frames_missed"));
