@@ -67,6 +67,7 @@ struct daemon {
 	struct room room;		/* of one decision */
 	struct plan plan;
 	struct counters count;
+	uint64_t guard_seq;	/* last decision of the guard that was told */
 	uint64_t started_ns;
 	uint64_t round_ns;	/* time of the last full read */
 	uint64_t elapsed_ns;	/* from the one before it */

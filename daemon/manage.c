@@ -286,6 +286,7 @@ static struct snap_task snap_of(struct task *task)
 		.d_run_ns = task->d_run_ns,
 		.d_wait_ns = task->d_wait_ns,
 		.recent_ns = task->recent_ns,
+		.recent_wait_ns = task->recent_wait_ns,
 		.d_gpu_waits = task->d_gpu_waits + 0.5,
 		.d_nvcsw = task->d_nvcsw,
 		.wait_style = task->rec.wait_style,
@@ -462,7 +463,7 @@ static void apply(struct daemon *d)
 	d->count.applies++;
 }
 
-static void tell_plan(const struct daemon *d, const struct plan *old)
+static void tell_plan(struct daemon *d, const struct plan *old)
 {
 	if (d->plan.feeders && !old->feeders)
 		log_info("GPU thread found: %s", d->plan.why);
@@ -471,6 +472,31 @@ static void tell_plan(const struct daemon *d, const struct plan *old)
 	else if (d->plan.seq != old->seq)
 		log_debug("plan %llu: %s", (unsigned long long)d->plan.seq,
 			  d->plan.why);
+}
+
+static void tell_guard(struct daemon *d)
+{
+	const struct guard *g = &d->policy.guard;
+
+	if (g->seq == d->guard_seq)
+		return;
+	d->guard_seq = g->seq;
+	log_info("%s", g->said);
+}
+
+/*
+ * What can be left out, so that it can be tried. The scheduler goes by roles: of a
+ * plan it follows the CPUs alone.
+ */
+static unsigned int rules_in_reach(const struct daemon *d)
+{
+	unsigned int rules = GUARD_ALL;
+
+	if (!daemon_places(d))
+		return 0;
+	if (d->placer_ops == &placer_sched_ext)
+		rules = GUARD_BIT(GUARD_CORES) | GUARD_BIT(GUARD_NOISE);
+	return d->noise ? rules : rules & ~GUARD_BIT(GUARD_NOISE);
 }
 
 /* A placer may have put off what is dear: moving a tool that stays. */
@@ -491,9 +517,11 @@ void manage_decide(struct daemon *d)
 	take_verdicts(d, &p);
 	allow_real_time(d, &p);
 	note_feeding(d, &p);
+	d->settings.guard_rules = rules_in_reach(d);
 	policy_decide(&p.snap, p.verdict, &d->policy, &d->plan);
 	d->count.decisions++;
 	tell_plan(d, &old);
+	tell_guard(d);
 	if (!CPU_EQUAL(&d->plan.protected_cpus, &old.protected_cpus))
 		self_avoid(&d->plan.protected_cpus);
 	if (d->changed || d->plan.seq != old.seq || is_apply_due(d))
@@ -539,7 +567,7 @@ static void keep_quiet(struct daemon *d)
 
 	if (!d->noise)
 		return;
-	noise_round(d->noise, daemon_places(d) ? &d->plan.protected_cpus : &none, begin);
+	noise_round(d->noise, daemon_places(d) ? &d->plan.quiet_cpus : &none, begin);
 	manage_slow("keeping noise off", begin);
 }
 

@@ -28,6 +28,7 @@ struct task {
 	double d_gpu_waits;
 	double d_nvcsw;
 	double recent_ns;	/* ran or waited for a CPU, last round alone */
+	double recent_wait_ns;	/* of that: waited */
 	/* verdict */
 	uint16_t role;
 	uint16_t role_source;

@@ -294,8 +294,10 @@ static const char *style_text(const struct tally *n)
 
 static const char *tool_class(const struct plan *plan)
 {
-	return plan->role[STARLING_ROLE_TOOL].idle_class ?
-		"idle class" : "normal class: crowded";
+	if (plan->role[STARLING_ROLE_TOOL].idle_class)
+		return "idle class";
+	return plan->left_out & GUARD_BIT(GUARD_ASIDE) ? "normal class" :
+		"normal class: crowded";
 }
 
 static void say_active(struct plan *plan, const struct tally *n, const struct snapshot *snap)
@@ -311,8 +313,8 @@ static void say_active(struct plan *plan, const struct tally *n, const struct sn
 			 tool_class(plan));
 	else
 		snprintf(plan->why, sizeof(plan->why),
-			 "%u of %u feeders active (%s): tools in the idle class on all CPUs%s",
-			 n->active, n->feeders, style_text(n),
+			 "%u of %u feeders active (%s): tools in the %s on all CPUs%s",
+			 n->active, n->feeders, style_text(n), tool_class(plan),
 			 n->needy && snap->topo->ncpu == 1 ? ", there is only one" : "");
 }
 
@@ -326,6 +328,15 @@ static void say_quiet(struct plan *plan, const struct tally *n, bool classes)
 		 classes ? "roles keep their classes" : "nothing changed");
 }
 
+static void say_left_out(struct plan *plan)
+{
+	size_t at = strlen(plan->why);
+	char rules[48];
+
+	snprintf(plan->why + at, sizeof(plan->why) - at, "; left out by the guard: %s",
+		 guard_rules_text(plan->left_out, rules, sizeof(rules)));
+}
+
 static void explain(struct plan *plan, const struct tally *n,
 		    const struct snapshot *snap, bool classes)
 {
@@ -336,6 +347,8 @@ static void explain(struct plan *plan, const struct tally *n,
 		say_active(plan, n, snap);
 	else
 		say_quiet(plan, n, classes);
+	if (plan->left_out)
+		say_left_out(plan);
 }
 
 /* -- what changed ------------------------------------------------------------ */
@@ -412,6 +425,7 @@ static void forget(struct policy_state *st)
 {
 	*st = (struct policy_state){
 		.seq = st->seq, .digest = st->digest, .last_change_ns = st->last_change_ns,
+		.measured = st->measured, .guard = st->guard,
 	};
 }
 
@@ -441,6 +455,62 @@ static uint64_t next_change(const struct snapshot *snap, const struct tally *n,
 	return classes ? st->last_active_ns + snap->set->class_keep_ns : 0;
 }
 
+/* -- what the guard leaves out ------------------------------------------------- */
+
+/* The rules that the plan will have something of. */
+static unsigned int rules_of(const struct plan *plan, const struct policy_state *st,
+			     bool classes)
+{
+	unsigned int kept = CPU_COUNT(&plan->protected_cpus), rules = 0;
+
+	if (kept)
+		rules |= GUARD_BIT(GUARD_CORES) | GUARD_BIT(GUARD_NOISE);
+	if (kept && st->crowd_ns && !st->guard.rule[GUARD_ASIDE].withdrawn)
+		rules |= GUARD_BIT(GUARD_CROWD);
+	if (kept || classes)
+		rules |= GUARD_BIT(GUARD_ASIDE) | GUARD_BIT(GUARD_PRIORITY);
+	return rules;
+}
+
+static void ask_guard(const struct snapshot *snap, const struct verdict *v,
+		      struct policy_state *st, struct plan *plan, bool active, bool classes)
+{
+	struct measure m;
+	struct guard_input in = {
+		.now_ns = snap->now_ns, .ncpu = snap->topo->ncpu, .active = active,
+		.have = rules_of(plan, st, classes) & snap->set->guard_rules,
+	};
+
+	if (measure_take(snap, v, &st->measured, &m))
+		in.m = &m;
+	plan->left_out = guard_update(&st->guard, snap->set, &in) & snap->set->guard_rules;
+	if (plan->left_out & GUARD_BIT(GUARD_CORES)) {
+		CPU_ZERO(&plan->protected_cpus);
+		CPU_ZERO(&plan->reserved_cpus);
+	}
+	if (!(plan->left_out & GUARD_BIT(GUARD_NOISE)))
+		plan->quiet_cpus = plan->protected_cpus;
+}
+
+static void leave_out(struct plan *plan)
+{
+	static const enum starling_role aside[] = {
+		STARLING_ROLE_TOOL, STARLING_ROLE_BACKGROUND,
+	};
+	struct role_plan *r;
+
+	for (size_t i = 0; plan->left_out & GUARD_BIT(GUARD_ASIDE) && i < 2; i++) {
+		r = &plan->role[aside[i]];
+		r->idle_class = false;
+		r->cpu_weight = 0;
+	}
+	if (!(plan->left_out & GUARD_BIT(GUARD_PRIORITY)))
+		return;
+	plan->role[STARLING_ROLE_FEEDER].nice_delta = 0;
+	plan->role[STARLING_ROLE_FEEDER].real_time = false;
+	plan->role[STARLING_ROLE_SERVICE].nice_delta = 0;
+}
+
 void policy_decide(const struct snapshot *snap, const struct verdict *v,
 		   struct policy_state *st, struct plan *plan)
 {
@@ -460,10 +530,13 @@ void policy_decide(const struct snapshot *snap, const struct verdict *v,
 		plan->reserved_cpus = st->protected_cpus;
 	else
 		plan->protected_cpus = st->protected_cpus;
+	ask_guard(snap, v, st, plan, n.active, classes);
 	kept = CPU_COUNT(&plan->protected_cpus);
-	crowded = crowd_update(snap, v, st, kept);
+	crowded = crowd_update(snap, v, st, kept) &&
+		!(plan->left_out & GUARD_BIT(GUARD_CROWD));
 	if (classes || kept)
 		plan_roles(snap, plan, crowded && (kept || !n.active));
+	leave_out(plan);
 	plan->feeders = n.feeders;
 	plan->feeders_active = n.active;
 	if (n.feeders)

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <stddef.h>
 #include <linux/starling.h>
+#include "daemon/policy/guard.h"
 #include "daemon/topology.h"
 
 /* One task in a snapshot: cumulative record plus change in the window. */
@@ -26,6 +27,7 @@ struct snap_task {
 	uint64_t d_run_ns;		/* in the window */
 	uint64_t d_wait_ns;
 	uint64_t recent_ns;		/* runnable in the last round alone */
+	uint64_t recent_wait_ns;	/* of that: without a CPU */
 	uint64_t d_gpu_waits;
 	uint64_t d_nvcsw;
 	uint16_t wait_style;
@@ -52,6 +54,9 @@ struct policy_settings {
 	unsigned int path_hops;		/* request path around a feeder; 2 */
 	unsigned int path_wakes_per_s;	/* edge weaker than this is no path; 2 */
 	uint64_t class_keep_ns;		/* all quiet this long: classes back; 3 s */
+	bool guard;			/* try rules, and withdraw what does not help; on */
+	uint64_t guard_epoch_ns;	/* measured with a rule, then without it; 2 s */
+	unsigned int guard_rules;	/* that can be left out: GUARD_BITs; all */
 };
 void policy_settings_default(struct policy_settings *s);
 
@@ -129,6 +134,8 @@ struct plan {
 	uint64_t seq;			/* grows when the content changes */
 	cpu_set_t protected_cpus;	/* kept for feeders and service now */
 	cpu_set_t reserved_cpus;	/* would be protected; lent at present */
+	cpu_set_t quiet_cpus;		/* of the protected ones: free of the machine's noise */
+	unsigned int left_out;		/* rules that the guard leaves out: GUARD_BITs */
 	struct role_plan role[__STARLING_ROLE_MAX];
 	unsigned int feeders_active;
 	unsigned int feeders;
@@ -156,6 +163,8 @@ struct policy_state {
 	uint64_t crowd_end_ns;	/* last time that it ended */
 	uint64_t crowd_keep_ns;	/* at least that long: back-off */
 	bool busy_waiter;	/* a feeder of unknown style counted as spinning */
+	struct measure_base measured;
+	struct guard guard;
 };
 
 /* The plan for @snap with roles @v. Updates @st. */

@@ -8,6 +8,7 @@ $(eval $(call testprog,unit-classify,tests/unit/classify.c $(unit_scene),$(CMOCK
 $(eval $(call testprog,unit-decide,tests/unit/decide.c $(unit_scene),$(CMOCKA_LIBS)))
 $(eval $(call testprog,unit-graph,tests/unit/graph.c $(policy_src),$(CMOCKA_LIBS)))
 $(eval $(call testprog,unit-step,tests/unit/step.c $(unit_scene),$(CMOCKA_LIBS)))
+$(eval $(call testprog,unit-guard,tests/unit/guard.c $(unit_scene),$(CMOCKA_LIBS) -lm))
 $(eval $(call testprog,unit-random,tests/unit/random.c $(unit_scene),$(CMOCKA_LIBS)))
 
 unit_kid := tests/unit/kid.c $(place_src)
