@@ -4,7 +4,8 @@
 SIM := $(addprefix tools/sim/,main.c agents.c alloc.c check.c cpu.c daemon.c dsq.c engine.c ext.c \
 	fair.c gpu.c idle.c load.c map.c metric.c native.c prog.c step.c task.c) \
 	$(addprefix tools/agentload/,mix.c stats.c tool.c trace.c util.c) \
-	$(wildcard daemon/policy/*.c) daemon/cpuset.c daemon/edge.c daemon/roles.c daemon/room.c \
+	$(wildcard daemon/policy/*.c) \
+	$(addprefix daemon/,cpuset.c edge.c report-guard.c roles.c room.c) \
 	$(wildcard daemon/topology*.c)
 
 progs += $(O)/tools/starling-sim

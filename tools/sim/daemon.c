@@ -12,6 +12,7 @@
 #include <time.h>
 #include "daemon/edge.h"
 #include "daemon/policy/policy.h"
+#include "daemon/report-guard.h"
 #include "daemon/room.h"
 #include "tools/sim/alloc.h"
 #include "tools/sim/cpu.h"
@@ -31,7 +32,7 @@ enum { APPLY_ROUNDS = 8, DENIED_PART = 4, PLACE_MAX = 8192 };
 
 static struct {
 	bool on, changed, moved;
-	uint64_t delay_ns, round_ns, elapsed_ns, round, gpu_last_ns;
+	uint64_t delay_ns, decided_ns, round_ns, elapsed_ns, round, gpu_last_ns;
 	struct timer tick, hurry, apply, place;
 	struct policy_settings set;
 	struct policy_state state;
@@ -203,6 +204,7 @@ static void window_update(struct task *t)
 	uint64_t run = t->run_ns - w->old_run_ns, wait = t->wait_ns - w->old_wait_ns;
 
 	w->recent_ns = run + wait;
+	w->recent_wait_ns = wait;
 	w->run_ns += run;
 	w->wait_ns += wait;
 	w->nvcsw += t->nvcsw - w->old_nvcsw;
@@ -269,7 +271,7 @@ static struct snap_task snap_of(const struct task *t)
 		.gpu_last_ns = t->gpu_last_ns && k->denied_ns > t->gpu_last_ns ?
 			k->denied_ns : t->gpu_last_ns,
 		.d_run_ns = k->win.run_ns, .d_wait_ns = k->win.wait_ns,
-		.recent_ns = k->win.recent_ns,
+		.recent_ns = k->win.recent_ns, .recent_wait_ns = k->win.recent_wait_ns,
 		.d_gpu_waits = k->win.gpu_waits + 0.5, .d_nvcsw = k->win.nvcsw,
 		.wait_style = t->wait_style,
 		.role = k->role, .role_source = k->source,
@@ -393,12 +395,20 @@ static void note_feeding(const struct snapshot *snap)
 	}
 }
 
+static void note_left_out(void)
+{
+	if (d.plan.left_out)
+		metrics.left_out_ns += sim.now - d.decided_ns;
+	d.decided_ns = sim.now;
+}
+
 /* The plan is applied when it changed, or a role did, or it is time again. */
 static void decide(void)
 {
 	struct snapshot snap = picture_take();
 	uint64_t began = host_ns(), allocs = alloc_count(), seq = d.plan.seq;
 
+	note_left_out();
 	room_reset(&d.memory);
 	policy_classify(&snap, d.verdict);
 	policy_decide(&snap, d.verdict, &d.state, &d.plan);
@@ -464,7 +474,7 @@ static void on_hurry(struct timer *timer)
 	timer_set(&d.tick, sim.now + TICK_SOON);
 }
 
-void daemon_start(uint64_t delay_ns)
+void daemon_start(uint64_t delay_ns, uint64_t guard_ns)
 {
 	d.on = true;
 	d.delay_ns = delay_ns;
@@ -473,6 +483,9 @@ void daemon_start(uint64_t delay_ns)
 	d.apply.fire = on_apply;
 	d.place.fire = on_place;
 	policy_settings_default(&d.set);
+	d.set.guard = guard_ns;
+	d.set.guard_epoch_ns = guard_ns;
+	d.set.guard_rules = GUARD_BIT(GUARD_CORES);	/* the scheduler follows roles */
 	timer_set(&d.tick, sim.now + TICK_QUIET);
 }
 
@@ -493,4 +506,9 @@ void daemon_stop(void)
 const struct daemon_cost *daemon_get_cost(void)
 {
 	return &d.cost;
+}
+
+json_t *daemon_guard(void)
+{
+	return report_guard(&d.state.guard, &d.set, d.plan.left_out, sim.now);
 }

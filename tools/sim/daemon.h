@@ -6,6 +6,7 @@
 #ifndef SIM_DAEMON_H
 #define SIM_DAEMON_H
 
+#include <jansson.h>
 #include "tools/sim/task.h"
 
 struct agent {
@@ -23,8 +24,8 @@ struct daemon_cost {
 	size_t tasks_max;
 };
 
-/* Effects come @delay_ns after what they follow from. */
-void daemon_start(uint64_t delay_ns);
+/* Effects come @delay_ns after what they follow from. @guard_ns: epoch; 0: no guard. */
+void daemon_start(uint64_t delay_ns, uint64_t guard_ns);
 void daemon_stop(void);
 /* @a, which is allocated, belongs to the daemon until it is gone, and then to nobody. */
 void daemon_agent(struct agent *a);
@@ -38,5 +39,7 @@ void daemon_gpu_wait(struct task *t);
 /* Put @t in its agent as `starling run` does, or just watch it. */
 void daemon_join(struct task *t);
 const struct daemon_cost *daemon_get_cost(void);
+/* What it found of its rules, or is about to. */
+json_t *daemon_guard(void);
 
 #endif

@@ -18,10 +18,10 @@ struct options {
 	const char *sysroot;
 	const struct load_type *type;
 	bool json, time;
-	unsigned int hz, delay_us;
+	unsigned int hz, delay_us, guard_ms;
 };
 
-static struct options opt = { .hz = 250, .delay_us = 1000 };
+static struct options opt = { .hz = 250, .delay_us = 1000, .guard_ms = 2000 };
 
 static void usage(void)
 {
@@ -40,6 +40,7 @@ static void usage(void)
 	     "  --host-us T       the feeder's work for a token (250)\n"
 	     "  --hz N            ticks a second (250)\n"
 	     "  --delay-us T      from a decision to its effect (1000)\n"
+	     "  --guard-ms T      epochs in which rules are on trial; 0: none is (2000)\n"
 	     "  --check           look at every step that the invariants hold\n"
 	     "  --time            what decisions cost here, on stderr\n"
 	     "  --json            for programs\n\nloads:");
@@ -82,7 +83,7 @@ static void set_load(const char *name)
 enum {
 	OPT_CPUS = 256, OPT_SYSROOT, OPT_LOAD, OPT_POLICY, OPT_WAIT, OPT_SECONDS, OPT_SEED,
 	OPT_RHO, OPT_HOGS, OPT_AGENTS, OPT_TASKS, OPT_T_MS, OPT_HOST_US, OPT_HZ, OPT_DELAY,
-	OPT_CHECK, OPT_TIME, OPT_JSON, OPT_HELP,
+	OPT_GUARD, OPT_CHECK, OPT_TIME, OPT_JSON, OPT_HELP,
 };
 
 static const struct option longopts[] = {
@@ -101,6 +102,7 @@ static const struct option longopts[] = {
 	{ "host-us", required_argument, NULL, OPT_HOST_US },
 	{ "hz", required_argument, NULL, OPT_HZ },
 	{ "delay-us", required_argument, NULL, OPT_DELAY },
+	{ "guard-ms", required_argument, NULL, OPT_GUARD },
 	{ "check", no_argument, NULL, OPT_CHECK },
 	{ "time", no_argument, NULL, OPT_TIME },
 	{ "json", no_argument, NULL, OPT_JSON },
@@ -143,6 +145,9 @@ static void set_number(int c, const char *arg)
 		break;
 	case OPT_DELAY:
 		opt.delay_us = opt_u64("delay-us", arg, 0, 10000000);
+		break;
+	case OPT_GUARD:
+		opt.guard_ms = opt_u64("guard-ms", arg, 0, 600000);
 		break;
 	}
 }
@@ -289,7 +294,7 @@ int main(int argc, char **argv)
 	rng_seed(&load.rng, load.seed);
 	cpu_start(opt.hz);
 	if (machine.model == &model_starling)
-		daemon_start(opt.delay_us * US);
+		daemon_start(opt.delay_us * US, opt.guard_ms * MS);
 	if (opt.type->start())
 		return EXIT_USAGE;
 	allocs = run();

@@ -196,7 +196,8 @@ json_t *metric_report(void)
 {
 	double makespan = metrics.end_ns / 1e9;
 	struct sums s = sum_tasks();
-	json_t *steps, *j = json_pack("{s:s,s:s,s:b,s:s,s:I,s:i,s:f,s:f}", "kind", "sim", "policy",
+	json_t *steps = step_report(), *guard = daemon_guard();
+	json_t *j = json_pack("{s:s,s:s,s:b,s:s,s:I,s:i,s:f,s:f}", "kind", "sim", "policy",
 		machine.model->name, "model", 1, "wait", wait_style_name(load.style),
 		"seed", (json_int_t)load.seed, "cpus", machine.ncpu, "seconds", sim.now / 1e9,
 		"makespan_s", makespan);
@@ -213,8 +214,11 @@ json_t *metric_report(void)
 			json_real(metric_weight_error(load.share, load.nshare)));
 		json_object_set_new(j, "shares", shares_row());
 	}
-	if ((steps = step_report()))
+	if (steps)
 		json_object_set_new(j, "protection", steps);
+	json_object_set_new(guard, "left_out_share",
+			    json_real((double)metrics.left_out_ns / sim.now));
+	json_object_set_new(j, "guard", guard);
 	json_object_set_new(j, "tasks", tasks_row());
 	json_object_set_new(j, "events", json_integer(sim.fired));
 	json_object_set_new(j, "decisions", json_integer(daemon_get_cost()->decisions));
@@ -258,6 +262,19 @@ static void print_rows(const json_t *j)
 	}
 }
 
+static void print_guard(const json_t *guard)
+{
+	const json_t *rule;
+	size_t i;
+
+	json_array_foreach(json_object_get((json_t *)guard, "rules"), i, rule)
+		if (json_integer_value(json_object_get(rule, "pairs")))
+			printf("rule        %s: %s; %s\n",
+			       json_string_value(json_object_get(rule, "name")),
+			       json_string_value(json_object_get(rule, "verdict")),
+			       json_string_value(json_object_get(rule, "evidence")));
+}
+
 void metric_print(const json_t *j)
 {
 	const json_t *f = json_object_get(j, "feeder"), *tools = json_object_get(j, "tools");
@@ -283,6 +300,7 @@ void metric_print(const json_t *j)
 		printf("protection  %.0f changes, %.0f turns; back after %.1f ms, lent after "
 		       "%.1f ms at most\n", number(steps, "changes"), number(steps, "turns"),
 		       number(steps, "back_ms_max"), number(steps, "lent_ms_max"));
+	print_guard(json_object_get(j, "guard"));
 	if (number(j, "frames"))
 		printf("audio       %.0f frames, %.0f missed\n", number(j, "frames"),
 		       number(j, "frames_missed"));

@@ -13,6 +13,7 @@ struct metrics {
 	struct hist ttft, itl, step, tool, barrier;
 	uint64_t longest_ns[KINDS];
 	uint64_t starved_ns;
+	uint64_t left_out_ns;		/* the guard left a rule out */
 	uint64_t tokens, steps, planned, calls, frames, frames_missed, forks, born, died;
 	double work_s;			/* of tools that are done */
 	size_t room_at_half;		/* task_room() when half of the time was over */

@@ -66,7 +66,7 @@ struct fair_entity {
 /* Sums that the daemon's window fades. */
 struct window {
 	double run_ns, wait_ns, gpu_waits, nvcsw;
-	uint64_t recent_ns;
+	uint64_t recent_ns, recent_wait_ns;
 	uint64_t old_run_ns, old_wait_ns, old_gpu_waits, old_nvcsw;
 };
 
