@@ -13,6 +13,7 @@
 #include <systemd/sd-event.h>
 #include "daemon/agent.h"
 #include "daemon/edge.h"
+#include "daemon/history.h"
 #include "daemon/place/noise.h"
 #include "daemon/place/place.h"
 #include "daemon/policy/policy.h"
@@ -33,6 +34,8 @@ struct options {
 	bool no_bpf;
 	bool no_kmod;
 	bool journal_undo;
+	bool no_guard;		/* rules are not tried */
+	uint64_t guard_epoch_ns;	/* 0: the policy's own */
 	bool no_noise;		/* leave interrupts and kernel threads where they are */
 };
 
@@ -67,6 +70,7 @@ struct daemon {
 	struct room room;		/* of one decision */
 	struct plan plan;
 	struct counters count;
+	struct history history;
 	uint64_t guard_seq;	/* last decision of the guard that was told */
 	uint64_t started_ns;
 	uint64_t round_ns;	/* time of the last full read */

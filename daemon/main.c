@@ -30,7 +30,7 @@ const char *argp_program_version = "starlingd " STARLING_VERSION;
 
 enum {
 	OPT_PLACER = 0x100, OPT_RUNDIR, OPT_SOCKET, OPT_NO_BPF, OPT_NO_KMOD,
-	OPT_CUDA_LIB, OPT_UNDO, OPT_LEASES, OPT_NOISE,
+	OPT_CUDA_LIB, OPT_UNDO, OPT_LEASES, OPT_NOISE, OPT_GUARD, OPT_GUARD_EPOCH,
 };
 
 static const struct argp_option option_table[] = {
@@ -46,6 +46,10 @@ static const struct argp_option option_table[] = {
 	{ "cuda-lib", OPT_CUDA_LIB, "PATH", 0, "Watch this libcuda too", 0 },
 	{ "noise", OPT_NOISE, "on|off", 0,
 	  "Keep interrupts and kernel threads off protected CPUs (default: on)", 0 },
+	{ "guard", OPT_GUARD, "on|off", 0,
+	  "Try each rule now and then, and withdraw what does not help (default: on)", 0 },
+	{ "guard-epoch", OPT_GUARD_EPOCH, "TIME", 0,
+	  "Measure so long with a rule, and so long without it (default: 2s)", 0 },
 	{ "leases", OPT_LEASES, "RULE=VALUE,...", 0,
 	  "Rules for leases of GPU 0: slots, memory, limit, notice, aging, starve", 0 },
 	{ "journal-undo", OPT_UNDO, NULL, 0,
@@ -68,6 +72,21 @@ static void parse_noise(struct options *o, const char *arg, struct argp_state *s
 	o->no_noise = !strcmp(arg, "off");
 	if (!o->no_noise && strcmp(arg, "on"))
 		argp_error(state, "--noise is on or off, not '%s'", arg);
+}
+
+static void parse_guard(struct options *o, const char *arg, struct argp_state *state)
+{
+	o->no_guard = !strcmp(arg, "off");
+	if (!o->no_guard && strcmp(arg, "on"))
+		argp_error(state, "--guard is on or off, not '%s'", arg);
+}
+
+/* Shorter than two rounds would measure nothing. */
+static void parse_guard_epoch(struct options *o, const char *arg, struct argp_state *state)
+{
+	if (!rules_time(arg, &o->guard_epoch_ns) || o->guard_epoch_ns < 500000000ULL ||
+	    o->guard_epoch_ns > 600000000000ULL)
+		argp_error(state, "--guard-epoch is a time from 500ms to 600s, not '%s'", arg);
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -101,6 +120,12 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		break;
 	case OPT_NOISE:
 		parse_noise(o, arg, state);
+		break;
+	case OPT_GUARD:
+		parse_guard(o, arg, state);
+		break;
+	case OPT_GUARD_EPOCH:
+		parse_guard_epoch(o, arg, state);
 		break;
 	case OPT_UNDO:
 		o->journal_undo = true;
@@ -244,14 +269,16 @@ static int open_placer(struct daemon *d)
 
 void daemon_fall_back(struct daemon *d, const char *why)
 {
-	log_warn("placer %s has ended (%s)", d->placer_ops->name, why);
+	history_add(&d->history, LOG_WARNING, "daemon", "placer %s has ended (%s)",
+		    d->placer_ops->name, why);
 	d->placer_ops->close(d->placer);
 	d->placer = NULL;
 	d->placer_ops = NULL;
 	d->opt.placer = "auto";
 	d->changed = true;
 	if (!open_placer(d) && d->placer)
-		log_warn("going on with placer %s", d->placer_ops->name);
+		history_add(&d->history, LOG_WARNING, "daemon", "going on with placer %s",
+			    d->placer_ops->name);
 }
 
 /* Said once: it is a reason for much that may be wondered at later. */
@@ -329,6 +356,9 @@ static int daemon_open(struct daemon *d)
 	int err = 0;
 
 	policy_settings_default(&d->settings);
+	d->settings.guard = !d->opt.no_guard;
+	if (d->opt.guard_epoch_ns)
+		d->settings.guard_epoch_ns = d->opt.guard_epoch_ns;
 	d->round_ns = now_ns();
 	for (size_t i = 0; !err && i < sizeof(steps) / sizeof(steps[0]); i++)
 		err = steps[i](d);

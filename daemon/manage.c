@@ -466,9 +466,10 @@ static void apply(struct daemon *d)
 static void tell_plan(struct daemon *d, const struct plan *old)
 {
 	if (d->plan.feeders && !old->feeders)
-		log_info("GPU thread found: %s", d->plan.why);
+		history_add(&d->history, LOG_INFO, "gpu", "GPU thread found: %s", d->plan.why);
 	else if (!d->plan.feeders && old->feeders)
-		log_info("no GPU thread any more: %s", d->plan.why);
+		history_add(&d->history, LOG_INFO, "gpu", "no GPU thread any more: %s",
+			    d->plan.why);
 	else if (d->plan.seq != old->seq)
 		log_debug("plan %llu: %s", (unsigned long long)d->plan.seq,
 			  d->plan.why);
@@ -481,7 +482,7 @@ static void tell_guard(struct daemon *d)
 	if (g->seq == d->guard_seq)
 		return;
 	d->guard_seq = g->seq;
-	log_info("%s", g->said);
+	history_add(&d->history, LOG_INFO, "rule", "%s", g->said);
 }
 
 /*
@@ -649,7 +650,8 @@ int manage_off(struct daemon *d)
 		n = d->placer_ops->undo(d->placer);
 	for (task = d->tasks.head; task; task = task->hh.next)
 		task->in_effect = false;
-	log_info("switched off: %d tasks restored; watching only", n);
+	history_add(&d->history, LOG_INFO, "daemon",
+		    "switched off: %d tasks restored; watching only", n);
 	return n;
 }
 
@@ -657,6 +659,6 @@ void manage_on(struct daemon *d)
 {
 	d->off = false;
 	d->changed = true;
-	log_info("switched on");
+	history_add(&d->history, LOG_INFO, "daemon", "switched on");
 	manage_decide(d);
 }

@@ -33,9 +33,14 @@ static const char control_idl[] =
 "interface " CONTROL_INTERFACE "\n\n"
 "# What is managed, what is protected, per agent and per feeder.\n"
 "method Status() -> (version: int, starling: string, mode: object,\n"
-"  plan: object, noise: object, agents: []object, feeders: []object, daemon: object)\n\n"
+"  plan: object, guard: object, noise: object, agents: []object, feeders: []object,\n"
+"  daemon: object)\n\n"
 "# Why a process or thread is treated as it is.\n"
-"method Explain(pid: int) -> (version: int, plan: string, tasks: []object)\n\n"
+"method Explain(pid: int) -> (version: int, plan: string, guard: object,\n"
+"  tasks: []object)\n\n"
+"# What was decided, the newest last; only entries after number after. missed: how\n"
+"# many of those are no longer known.\n"
+"method Log(after: ?int) -> (version: int, missed: int, newest: int, entries: []object)\n\n"
 "# Undo everything and only watch; and go on again.\n"
 "method Off() -> (restored: int)\n"
 "method On() -> ()\n\n"
@@ -152,6 +157,15 @@ static json_t *explain(const struct call *c)
 	return report ? varlink_make_reply(report) : no_task(pid);
 }
 
+static json_t *history(const struct call *c)
+{
+	json_int_t after = 0;
+
+	if (!get_int(c, "after", 0, INT64_MAX, &after))
+		return bad_parameter("after");
+	return varlink_make_reply(report_log(c->d, after));
+}
+
 static json_t *off(const struct call *c)
 {
 	int n;
@@ -258,6 +272,7 @@ static const struct method methods[] = {
 	{ VARLINK_INTERFACE ".GetInterfaceDescription", get_description },
 	{ CONTROL_INTERFACE ".Status", status },
 	{ CONTROL_INTERFACE ".Explain", explain },
+	{ CONTROL_INTERFACE ".Log", history },
 	{ CONTROL_INTERFACE ".Off", off },
 	{ CONTROL_INTERFACE ".On", on },
 	{ CONTROL_INTERFACE ".Register", register_process },

@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include "daemon/manage.h"
 #include "daemon/procfs.h"
+#include "daemon/report-guard.h"
 #include "daemon/report-plan.h"
 #include "daemon/roles.h"
 #include "daemon/self.h"
@@ -82,6 +83,11 @@ static json_t *mode(const struct daemon *d)
 	put(o, "placer", text_or_null(d->placer ? d->placer_ops->name : NULL));
 	put(o, "missing", text_or_null(m->missing));
 	return o;
+}
+
+static json_t *guard(const struct daemon *d)
+{
+	return report_guard(&d->policy.guard, &d->settings, d->plan.left_out, now_ns());
 }
 
 static json_t *noise_kind(const struct noise_count *c, enum sysmask_kind kind)
@@ -231,6 +237,7 @@ json_t *report_status(struct daemon *d)
 	put(o, "starling", json_string(STARLING_VERSION));
 	put(o, "mode", mode(d));
 	put(o, "plan", report_plan(&d->plan));
+	put(o, "guard", guard(d));
 	put(o, "noise", noise(d));
 	put(o, "agents", agents(d));
 	put(o, "feeders", feeders(d));
@@ -360,6 +367,25 @@ json_t *report_explain(struct daemon *d, uint32_t pid, int *err)
 	o = json_object();
 	put(o, "version", json_integer(REPORT_VERSION));
 	put(o, "plan", json_string(d->plan.why));
+	put(o, "guard", guard(d));
 	put(o, "tasks", list);
+	return o;
+}
+
+/* -- log ------------------------------------------------------------------ */
+
+json_t *report_log(const struct daemon *d, uint64_t after)
+{
+	const struct history_entry *e = history_after(&d->history, after);
+	json_t *o = json_object(), *list = json_array();
+
+	put(o, "version", json_integer(REPORT_VERSION));
+	put(o, "missed", json_integer(e ? e->seq - after - 1 : 0));
+	put(o, "newest", json_integer(d->history.seq));
+	for (; e; e = history_after(&d->history, e->seq))
+		json_array_append_new(list, json_pack("{s:I, s:f, s:s, s:s}", "seq",
+			(json_int_t)e->seq, "time", e->real_ns / 1e9, "about", e->about,
+			"text", e->text));
+	put(o, "entries", list);
 	return o;
 }

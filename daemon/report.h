@@ -12,5 +12,7 @@ enum { REPORT_VERSION = 1 };
 json_t *report_status(struct daemon *d);
 /* NULL and -ESRCH in *@err when there is no such task. */
 json_t *report_explain(struct daemon *d, uint32_t pid, int *err);
+/* What was decided after entry @after, as far as it is still known. */
+json_t *report_log(const struct daemon *d, uint64_t after);
 
 #endif

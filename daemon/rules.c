@@ -77,6 +77,13 @@ static bool parse_value(const struct rule *r, const char *text, const char *end,
 	return *value >= r->min;
 }
 
+bool rules_time(const char *text, uint64_t *ns)
+{
+	static const struct rule a_rule = { .unit = times, .min = MS, .max = 3600 * S };
+
+	return parse_value(&a_rule, text, text + strlen(text), ns);
+}
+
 static void rule_set(const struct rule *r, struct starling_lease_policy *rules, uint64_t value)
 {
 	rules->flags |= r->flag;

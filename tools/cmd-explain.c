@@ -39,7 +39,8 @@ static const struct argp argp = {
 	.parser = parse,
 	.args_doc = "PID|TID",
 	.doc = "Tell the role of a thread, or of all threads of a process, why it has "
-	       "it, what was done to it and what it waited for.",
+	       "it, what was done to it and what it waited for; and of each rule, what "
+	       "it was measured to do.",
 	.children = children,
 };
 
@@ -106,6 +107,35 @@ static void print_task(const json_t *t)
 	print_times(t);
 }
 
+/* A rule that is not in use, and of which nothing is known, is no news. */
+static void print_rule(const json_t *rule)
+{
+	const char *state = field_text(rule, "state");
+
+	if (!strcmp(state, "unused") && !field_known(rule, "evidence"))
+		return;
+	printf("  %-9s %s, %s: %s", field_text(rule, "name"), state,
+	       field_text(rule, "verdict"),
+	       field_text(rule, field_known(rule, "evidence") ? "evidence" : "text"));
+	if (field_known(rule, "checked_s_ago"))
+		printf("; checked %.0f min ago", field_real(rule, "checked_s_ago") / 60);
+	putchar('\n');
+}
+
+static void print_guard(const json_t *guard)
+{
+	const json_t *rule;
+	size_t i;
+
+	if (!json_is_true(json_object_get(guard, "on"))) {
+		puts("rules: all in force, none is tried: --guard off");
+		return;
+	}
+	printf("rules, tried in epochs of %g s:\n", field_real(guard, "epoch_s"));
+	json_array_foreach(json_object_get((json_t *)guard, "rules"), i, rule)
+		print_rule(rule);
+}
+
 int cmd_explain(int argc, char **argv)
 {
 	struct explain_opts o = { 0 };
@@ -124,8 +154,10 @@ int cmd_explain(int argc, char **argv)
 	} else {
 		json_array_foreach(json_object_get(answer, "tasks"), i, task)
 			print_task(task);
-		if (!o.common.no_legend)
+		if (!o.common.no_legend) {
 			printf("plan: %s\n", field_text(answer, "plan"));
+			print_guard(json_object_get(answer, "guard"));
+		}
 	}
 	json_decref(answer);
 	return EX_OK_;

@@ -18,6 +18,7 @@ static const struct cmd cmds[] = {
 	{ "run", cmd_run, "Run a command as an agent" },
 	{ "lease", cmd_lease, "Who has a GPU, and who waits for one" },
 	{ "explain", cmd_explain, "Why a process or thread is treated as it is" },
+	{ "log", cmd_log, "What was decided, and what was measured for it" },
 	{ "plan", cmd_plan, "What would be done on a machine with a load" },
 	{ "check", cmd_check, "What this machine allows, and what to do about the rest" },
 	{ "off", cmd_off, "Undo everything; only watch from then on" },

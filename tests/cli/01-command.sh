@@ -16,12 +16,12 @@ ok $? "an unknown command: one line with the nearest name"
 run 2 "$STARLING" frobnicate && err_has "'starling help' lists them" && err_lines 1
 ok $? "an unknown command that is near to none"
 
-for cmd in status lease explain off on check version; do
+for cmd in status lease explain log off on check version; do
 	run 2 "$STARLING" $cmd --nonsense && err_has "unrecognized option '--nonsense'"
 	ok $? "$cmd: an unknown option is a usage error"
 done
 
-for cmd in status 'explain 1' off on; do
+for cmd in status 'explain 1' log off on; do
 	# shellcheck disable=SC2086
 	run 3 "$STARLING" $cmd && err_has 'starlingd is not running' && err_lines 1 &&
 		! [ -s "$TMP/out" ]

@@ -23,7 +23,7 @@ else
 	skip "varlinkctl introspect and call" "no varlinkctl"
 fi
 
-for cmd in status version 'explain 1'; do
+for cmd in status version 'explain 1' log; do
 	# shellcheck disable=SC2086
 	run 0 "$STARLING" $cmd --json && is_json
 	ok $? "$cmd --json is JSON"
@@ -36,6 +36,17 @@ run 0 "$STARLING" off --json && is_json && run 0 "$STARLING" status && out_has '
 ok $? "off"
 run 0 "$STARLING" on --json && is_json
 ok $? "on"
+run 0 "$STARLING" log && [ "$(cut -d' ' -f 3- "$TMP/out")" = \
+	" daemon  switched off: 0 tasks restored; watching only
+ daemon  switched on" ]
+ok $? "log has both"
+run 0 "$STARLING" log --json && python3 -c '
+import json, sys
+log = json.load(open(sys.argv[1]))
+assert [e["seq"] for e in log["entries"]] == [1, 2] and log["missed"] == 0' "$TMP/out"
+ok $? "log --json numbers them"
+run 0 "$STARLING" explain 2 && out_has '^rules, tried in epochs of 2 s:'
+ok $? "explain says how rules are tried"
 chmod 755 "$TMP"
 run 4 setpriv --reuid 65534 --regid 65534 --clear-groups "$STARLING" off &&
 	err_has 'not permitted' && err_lines 1

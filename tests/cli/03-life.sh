@@ -17,6 +17,13 @@ run 1 "$STARLINGD" --placer magic && err_has "no placer 'magic'" && err_lines 1
 ok $? "a placer that is not there: one line"
 run 2 "$STARLINGD" --noise loud && err_has "noise is on or off, not 'loud'"
 ok $? "nor is any noise but on and off"
+run 2 "$STARLINGD" --guard loud && err_has "guard is on or off, not 'loud'"
+ok $? "nor any such guard"
+for bad in 499ms 601s 2 x; do
+	run 2 "$STARLINGD" --guard-epoch $bad &&
+		err_has "guard-epoch is a time from 500ms to 600s, not '$bad'"
+	ok $? "nor an epoch of '$bad'"
+done
 run 2 "$STARLINGD" --leases slots=0 && err_has "slots has to be a number from 1 to 64" && err_lines 1
 ok $? "a lease rule out of its range: one line"
 run 1 "$STARLINGD" --rundir /proc/none && err_has 'cannot use /proc/none' && err_lines 1

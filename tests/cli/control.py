@@ -66,6 +66,15 @@ ok(error_of(call(CONTROL + "Fly")) == "MethodNotFound", "a method that is not th
 for bad in ("1", None, -1, 0, 1.5, 1 << 40, [], {}):
     ok(error_of(call(CONTROL + "Explain", pid=bad)) == "InvalidParameter",
        f"Explain refuses pid {bad!r}")
+for bad in (-1, "1", 1.5, []):
+    ok(error_of(call(CONTROL + "Log", after=bad)) == "InvalidParameter",
+       f"Log refuses to begin after {bad!r}")
+ok(call(CONTROL + "Log", after=7)["parameters"]["entries"] == [], "Log after what is to come")
+guard = call(CONTROL + "Status")["parameters"]["guard"]
+ok([r["name"] for r in guard["rules"]] == ["cores", "aside", "priority", "crowd", "noise"] and
+   {r["state"] for r in guard["rules"]} == {"unused"} and
+   {r["verdict"] for r in guard["rules"]} == {"not tried yet"} and guard["on"] is True,
+   "Status has the rules; none can be tried where nothing is placed")
 for key, bad in (("weight", 0), ("weight", 10001), ("weight", "1"), ("role", "king"),
                  ("priority", "urgent"), ("priority", 1), ("role", 3),
                  ("name", "x" * 32), ("name", 1), ("pid", 1), ("pid", os.getppid() * 0 - 5)):
