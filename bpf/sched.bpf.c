@@ -55,8 +55,9 @@ static __always_inline void count(enum sched_count what)
 #include "sched_look.bpf.h"
 #include "sched_turn.bpf.h"
 
-/* Why it ended. */
+/* Why it ended, and when. */
 int exit_kind;
+unsigned long long exit_ns;
 long long exit_code;
 char exit_reason[128];
 char exit_msg[256];
@@ -683,6 +684,7 @@ void BPF_PROG(starling_exit, struct scx_exit_info___s *info)
 	bpf_probe_read_kernel_str(exit_msg, sizeof(exit_msg), info->msg);
 	look_no_more();
 	exit_code = info->exit_code;
+	exit_ns = bpf_ktime_get_ns();
 	exit_kind = info->kind;
 }
 

@@ -14,6 +14,7 @@
 #include "daemon/agent.h"
 #include "daemon/edge.h"
 #include "daemon/history.h"
+#include "daemon/ladder.h"
 #include "daemon/place/noise.h"
 #include "daemon/place/place.h"
 #include "daemon/policy/policy.h"
@@ -26,6 +27,7 @@ struct control;
 
 struct options {
 	const char *placer;	/* "auto", "none" or a placer's name */
+	enum sched_ext_use sched_ext;
 	const char *rundir;
 	const char *socket;
 	const char *cuda_lib;
@@ -60,6 +62,7 @@ struct daemon {
 	struct journal *journal;
 	const struct placer_ops *placer_ops;	/* NULL: only look */
 	struct placer *placer;
+	struct fall fall;	/* the placer that was at work before, if it has ended */
 	struct noise *noise;	/* NULL: not moved */
 
 	struct task_table tasks;
@@ -85,6 +88,7 @@ struct daemon {
 
 	sd_event *event;
 	sd_event_source *tick;
+	sd_event_source *pulse;
 	struct control *control;
 };
 
@@ -94,7 +98,5 @@ uint64_t now_ns(void);		/* CLOCK_MONOTONIC */
 const char *daemon_probes(const struct daemon *d);
 /* Is there something that may touch tasks now? */
 bool daemon_places(const struct daemon *d);
-/* The placer has lost its means, by @why: go on with the next best, for good. */
-void daemon_fall_back(struct daemon *d, const char *why);
 
 #endif

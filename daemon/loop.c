@@ -19,6 +19,7 @@ enum {
 	TICK_ACTIVE_US = 250 * 1000,
 	TICK_QUIET_US = 1000 * 1000,
 	TICK_SOON_US = 50 * 1000,
+	PULSE_US = 500 * 1000,		/* a scheduler that is put out is missed by then */
 };
 
 uint64_t now_ns(void)
@@ -29,10 +30,18 @@ uint64_t now_ns(void)
 	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
 }
 
+static void once_in(sd_event_source *source, uint64_t us)
+{
+	sd_event_source_set_time_relative(source, us);
+	sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+/* Between rounds that are far apart, a placer that may lose its means is looked after. */
 static void tick_in(struct daemon *d, uint64_t us)
 {
-	sd_event_source_set_time_relative(d->tick, us);
-	sd_event_source_set_enabled(d->tick, SD_EVENT_ONESHOT);
+	once_in(d->tick, us);
+	if (us > PULSE_US && d->placer && d->placer_ops->beat)
+		once_in(d->pulse, PULSE_US);
 }
 
 /*
@@ -58,6 +67,14 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *ctx)
 	(void)usec;
 	manage_round(d);
 	tick_in(d, next_tick_us(d));
+	return 0;
+}
+
+static int on_pulse(sd_event_source *source, uint64_t usec, void *ctx)
+{
+	(void)source;
+	(void)usec;
+	manage_beat(ctx);
 	return 0;
 }
 
@@ -138,6 +155,9 @@ int loop_open(struct daemon *d)
 	if (err >= 0)
 		err = sd_event_add_time_relative(d->event, &d->tick, CLOCK_MONOTONIC,
 						 0, 1000, on_tick, d);
+	if (err >= 0)
+		err = sd_event_add_time_relative(d->event, &d->pulse, CLOCK_MONOTONIC,
+						 0, 1000, on_pulse, d);
 	if (err >= 0 && sense_fd(d->sense) >= 0)
 		err = sd_event_add_io(d->event, NULL, sense_fd(d->sense), EPOLLIN,
 				      on_sense, d);
@@ -159,6 +179,7 @@ int loop_run(struct daemon *d)
 
 void loop_close(struct daemon *d)
 {
+	sd_event_source_unref(d->pulse);
 	sd_event_source_unref(d->tick);
 	sd_event_unref(d->event);
 }

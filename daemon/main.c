@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include "daemon/control.h"
 #include "daemon/daemon.h"
+#include "daemon/ladder.h"
 #include "daemon/lock.h"
 #include "daemon/log.h"
 #include "daemon/loop.h"
@@ -31,12 +32,15 @@ const char *argp_program_version = "starlingd " STARLING_VERSION;
 enum {
 	OPT_PLACER = 0x100, OPT_RUNDIR, OPT_SOCKET, OPT_NO_BPF, OPT_NO_KMOD,
 	OPT_CUDA_LIB, OPT_UNDO, OPT_LEASES, OPT_NOISE, OPT_GUARD, OPT_GUARD_EPOCH,
+	OPT_SCHED_EXT,
 };
 
 static const struct argp_option option_table[] = {
 	{ "dry-run", 'n', NULL, 0, "Detect and decide, change nothing", 0 },
 	{ "placer", OPT_PLACER, "NAME", 0,
 	  "How to place: auto, task, cgroup, sched_ext or none (default: auto)", 0 },
+	{ "sched-ext", OPT_SCHED_EXT, "never|opt-in|auto", 0,
+	  "May --placer auto take sched_ext? opt-in: only if asked for by name (default)", 0 },
 	{ "rundir", OPT_RUNDIR, "DIR", 0,
 	  "Journal, lock and socket (default: " STARLING_RUNDIR_DEFAULT ")", 0 },
 	{ "socket", OPT_SOCKET, "PATH", 0,
@@ -89,6 +93,15 @@ static void parse_guard_epoch(struct options *o, const char *arg, struct argp_st
 		argp_error(state, "--guard-epoch is a time from 500ms to 600s, not '%s'", arg);
 }
 
+static void parse_sched_ext(struct options *o, const char *arg, struct argp_state *state)
+{
+	int use = sched_ext_use_parse(arg);
+
+	if (use < 0)
+		argp_error(state, "--sched-ext is never, opt-in or auto, not '%s'", arg);
+	o->sched_ext = use;
+}
+
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct options *o = state->input;
@@ -126,6 +139,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		break;
 	case OPT_GUARD_EPOCH:
 		parse_guard_epoch(o, arg, state);
+		break;
+	case OPT_SCHED_EXT:
+		parse_sched_ext(o, arg, state);
 		break;
 	case OPT_UNDO:
 		o->journal_undo = true;
@@ -224,63 +240,6 @@ static int open_sense(struct daemon *d)
 	return err;
 }
 
-/* The placer that was asked for, or the first that works here. */
-static int choose_placer(struct daemon *d)
-{
-	const char *name = d->opt.placer, *why = NULL;
-	bool any = !strcmp(name, "auto"), known = any;
-	int err;
-
-	if (d->opt.dry_run || !strcmp(name, "none"))
-		return 0;
-	for (int i = 0; placer_table[i]; i++) {
-		if (any ? placer_table[i] == &placer_sched_ext :
-			  strcmp(placer_table[i]->name, name))
-			continue;
-		known = true;
-		err = placer_table[i]->probe(&why);
-		if (!err) {
-			d->placer_ops = placer_table[i];
-			break;
-		}
-		if (any)
-			log_debug("placer %s: %s", placer_table[i]->name, why);
-	}
-	if (!known)
-		log_err("no placer '%s': use auto, task, cgroup, sched_ext or none", name);
-	else if (!d->placer_ops && !any)
-		log_err("placer %s cannot be used here: %s", name, why);
-	else if (!d->placer_ops)
-		log_warn("cannot place tasks: %s; watching only", why);
-	return known && (any || d->placer_ops) ? 0 : -EINVAL;
-}
-
-static int open_placer(struct daemon *d)
-{
-	int err = choose_placer(d);
-
-	if (err || !d->placer_ops)
-		return err;
-	err = d->placer_ops->open(&d->placer, d->journal);
-	if (err)
-		log_err("placer %s: %s", d->placer_ops->name, strerror(-err));
-	return err;
-}
-
-void daemon_fall_back(struct daemon *d, const char *why)
-{
-	history_add(&d->history, LOG_WARNING, "daemon", "placer %s has ended (%s)",
-		    d->placer_ops->name, why);
-	d->placer_ops->close(d->placer);
-	d->placer = NULL;
-	d->placer_ops = NULL;
-	d->opt.placer = "auto";
-	d->changed = true;
-	if (!open_placer(d) && d->placer)
-		history_add(&d->history, LOG_WARNING, "daemon", "going on with placer %s",
-			    d->placer_ops->name);
-}
-
 /* Said once: it is a reason for much that may be wondered at later. */
 static void say_others(void)
 {
@@ -351,7 +310,7 @@ static void say_mode(const struct daemon *d)
 static int daemon_open(struct daemon *d)
 {
 	static int (*const steps[])(struct daemon *d) = {
-		open_topology, open_sense, open_placer, open_noise, open_loop, open_control,
+		open_topology, open_sense, ladder_open, open_noise, open_loop, open_control,
 	};
 	int err = 0;
 
@@ -406,7 +365,9 @@ static int exit_code(int err)
 
 int main(int argc, char **argv)
 {
-	static struct daemon d = { .opt.placer = "auto", .lock_fd = -1 };
+	static struct daemon d = {
+		.opt.placer = "auto", .opt.sched_ext = SCHED_EXT_DEFAULT, .lock_fd = -1,
+	};
 	int err;
 
 	argp_err_exit_status = 2;

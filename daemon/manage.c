@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "daemon/account.h"
+#include "daemon/ladder.h"
 #include "daemon/log.h"
 #include "daemon/member.h"
 #include "daemon/place/reach.h"
@@ -573,14 +574,16 @@ static void keep_quiet(struct daemon *d)
 }
 
 /* What the placer works by may be taken from it at any time. */
-static void beat(struct daemon *d)
+void manage_beat(struct daemon *d)
 {
 	const char *why = "";
 
 	if (!daemon_places(d) || !d->placer_ops->beat)
 		return;
-	if (d->placer_ops->beat(d->placer, &why) == -ESHUTDOWN)
-		daemon_fall_back(d, why);
+	if (d->placer_ops->beat(d->placer, &why) != -ESHUTDOWN)
+		return;
+	ladder_fall(d, why);
+	manage_decide(d);
 }
 
 /* CPUs come and go; heat is looked at where it can matter, every 10 s. */
@@ -614,7 +617,7 @@ void manage_round(struct daemon *d)
 	watch_machine(d);
 	manage_decide(d);
 	hurry_done(d);
-	beat(d);
+	manage_beat(d);
 	keep_quiet(d);
 	member_watch(d, d->round_ns);
 	agent_expire(&d->agents, d->round_ns, AGENT_KEEP_NS);
@@ -660,5 +663,6 @@ void manage_on(struct daemon *d)
 	d->off = false;
 	d->changed = true;
 	history_add(&d->history, LOG_INFO, "daemon", "switched on");
+	ladder_climb(d);
 	manage_decide(d);
 }

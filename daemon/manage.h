@@ -16,6 +16,8 @@ void manage_event(void *ctx, const struct sense_event *ev);
 void manage_hurry(struct daemon *d);
 /* One full round. */
 void manage_round(struct daemon *d);
+/* Does the placer still have its means? A small part of a round. */
+void manage_beat(struct daemon *d);
 /* Classify, decide and place what is known now. */
 void manage_decide(struct daemon *d);
 

@@ -68,6 +68,20 @@ static unsigned int big_cpus(const struct topology *topo)
 	return n;
 }
 
+/* The placer that was at work before, and why it no longer is. */
+static json_t *fell_back(const struct daemon *d)
+{
+	json_t *o;
+
+	if (!d->fall.from)
+		return json_null();
+	o = json_object();
+	put(o, "from", json_string(d->fall.from->name));
+	put(o, "why", json_string(d->fall.why));
+	put(o, "since_s", seconds(now_ns() - d->fall.ns));
+	return o;
+}
+
 static json_t *mode(const struct daemon *d)
 {
 	const struct sense_mode *m = sense_get_mode(d->sense);
@@ -81,6 +95,7 @@ static json_t *mode(const struct daemon *d)
 	put(o, "probes", json_string(daemon_probes(d)));
 	put(o, "module", json_boolean(m->kmod));
 	put(o, "placer", text_or_null(d->placer ? d->placer_ops->name : NULL));
+	put(o, "fell_back", fell_back(d));
 	put(o, "missing", text_or_null(m->missing));
 	return o;
 }

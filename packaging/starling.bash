@@ -56,6 +56,7 @@ _starlingd() {
 	local cur=${COMP_WORDS[COMP_CWORD]}
 	case ${COMP_WORDS[COMP_CWORD - 1]} in
 	--noise | --guard) COMPREPLY=($(compgen -W "on off" -- "$cur")) ;;
+	--sched-ext) COMPREPLY=($(compgen -W "never opt-in auto" -- "$cur")) ;;
 	--placer) COMPREPLY=($(compgen -W "auto task cgroup sched_ext none" -- "$cur")) ;;
 	*) COMPREPLY=($(compgen -W "$(_starling_options starlingd)" -- "$cur"))
 	   [[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace ;;

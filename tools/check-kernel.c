@@ -147,7 +147,8 @@ void check_uprobes(struct check_result *r)
 void check_sched_ext(struct check_result *r)
 {
 	if (exists("/sys/kernel/sched_ext"))
-		check_say(r, CHECK_OK, NULL, "in this kernel; for starlingd --placer sched_ext");
+		check_say(r, CHECK_OK, NULL,
+			  "in this kernel; for starlingd --placer sched_ext or --sched-ext auto");
 	else
 		check_say(r, CHECK_OK, NULL, "not in this kernel; not needed");
 }

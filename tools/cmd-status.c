@@ -87,6 +87,13 @@ static const struct argp argp = {
 	.children = children,
 };
 
+static void print_fall(const json_t *fall)
+{
+	if (json_is_object(fall))
+		printf("fell back: placer %s has ended (%s); 'starling on' tries it again\n",
+		       field_text(fall, "from"), field_text(fall, "why"));
+}
+
 static void print_head(const json_t *status)
 {
 	const json_t *mode = json_object_get(status, "mode");
@@ -100,6 +107,7 @@ static void print_head(const json_t *status)
 	       field_known(mode, "placer") ? field_text(mode, "placer") : "none");
 	if (field_known(mode, "missing"))
 		printf("missing: %s\n", field_text(mode, "missing"));
+	print_fall(json_object_get(mode, "fell_back"));
 	printf("plan: %s\n", field_text(plan, "why"));
 	printf("protected cpus: %s; lent: %s\n", field_text(plan, "protected"),
 	       field_text(plan, "lent"));

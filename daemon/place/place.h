@@ -67,10 +67,7 @@ struct placer_ops {
 extern const struct placer_ops placer_sched_ext;
 extern const struct placer_ops placer_task;
 extern const struct placer_ops placer_cgroup;
-/*
- * Best first, NULL-terminated; `cgroup` falls back on `task` per task. The last,
- * `sched_ext`, is new and has to be asked for.
- */
+/* Best first, NULL-terminated; `cgroup` falls back on `task` per task. */
 extern const struct placer_ops *const placer_table[];
 
 /*

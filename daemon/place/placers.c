@@ -3,8 +3,8 @@
 #include "daemon/place/place.h"
 
 const struct placer_ops *const placer_table[] = {
+	&placer_sched_ext,
 	&placer_cgroup,
 	&placer_task,
-	&placer_sched_ext,
 	NULL,
 };

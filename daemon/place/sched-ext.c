@@ -432,6 +432,15 @@ static bool restart(struct sched_placer *sp)
 	return true;
 }
 
+static void say_exit(struct sched_placer *sp)
+{
+	const char *msg = sp->skel->bss->exit_msg;
+
+	snprintf(sp->why, sizeof(sp->why), "%s%s%s, seen %llu ms later",
+		 sp->skel->bss->exit_reason, *msg ? ": " : "", msg,
+		 (unsigned long long)(now_ns() - sp->skel->bss->exit_ns) / 1000000);
+}
+
 static int sched_beat(struct placer *base, const char **why)
 {
 	struct sched_placer *sp = to_sched(base);
@@ -444,8 +453,7 @@ static int sched_beat(struct placer *base, const char **why)
 		return -ESHUTDOWN;
 	}
 	if (sp->link && sp->skel->bss->exit_kind && !restart(sp)) {
-		snprintf(sp->why, sizeof(sp->why), "%s: %s", sp->skel->bss->exit_reason,
-			 sp->skel->bss->exit_msg);
+		say_exit(sp);
 		*why = sp->why;
 		return -ESHUTDOWN;
 	}

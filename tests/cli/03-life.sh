@@ -15,6 +15,11 @@ run 0 "$STARLINGD" --help && out_has 'journal-undo'
 ok $? "--help"
 run 1 "$STARLINGD" --placer magic && err_has "no placer 'magic'" && err_lines 1
 ok $? "a placer that is not there: one line"
+run 2 "$STARLINGD" --sched-ext always && err_has "sched-ext is never, opt-in or auto, not 'always'"
+ok $? "a use of sched_ext that is not there"
+run 1 "$STARLINGD" --placer sched_ext --sched-ext never && err_has 'ruled out by --sched-ext' &&
+	err_lines 1
+ok $? "sched_ext asked for and ruled out: one line"
 run 2 "$STARLINGD" --noise loud && err_has "noise is on or off, not 'loud'"
 ok $? "nor is any noise but on and off"
 run 2 "$STARLINGD" --guard loud && err_has "guard is on or off, not 'loud'"
