@@ -113,6 +113,22 @@ int ladder_open(struct daemon *d)
 	return 0;
 }
 
+const char *ladder_why_not(const struct daemon *d, const struct placer_ops *ops)
+{
+	const char *why = NULL;
+
+	if (ops == d->placer_ops)
+		return NULL;
+	if (ops == d->fall.from)
+		return d->fall.why;
+	if (!is_allowed(d, ops->name))
+		return "ruled out by --sched-ext never";
+	if (ops->probe(&why))
+		return why;
+	return is_sched_ext(ops) && d->opt.sched_ext != SCHED_EXT_AUTO ?
+		"not asked for: --placer sched_ext or --sched-ext auto" : NULL;
+}
+
 static void step_off(struct daemon *d)
 {
 	d->placer_ops->close(d->placer);

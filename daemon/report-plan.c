@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "daemon/report-plan.h"
 
+#include "daemon/place/rung.h"
 #include "daemon/roles.h"
 
 static void put(json_t *o, const char *key, json_t *value)
@@ -13,6 +14,19 @@ json_t *report_cpus(const cpu_set_t *set)
 	char buf[512];
 
 	return json_string(cpuset_format(set, buf, sizeof(buf)));
+}
+
+json_t *report_rung(const char *placer)
+{
+	const char *lack[RUNG_LACKS_MAX];
+	json_t *o = json_object(), *list = json_array();
+	size_t n = rung_lacks(placer, lack);
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, json_string(lack[i]));
+	put(o, "name", json_string(placer));
+	put(o, "cannot", list);
+	return o;
 }
 
 static json_t *role_plan(const struct role_plan *r)

@@ -7,6 +7,8 @@
 #include "daemon/policy/policy.h"
 
 json_t *report_plan(const struct plan *plan);
+/* What a placer is called and what it cannot do on this machine. */
+json_t *report_rung(const char *placer);
 json_t *report_cpus(const cpu_set_t *set);	/* as text: "0-3,7" */
 
 #endif

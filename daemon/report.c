@@ -68,6 +68,19 @@ static unsigned int big_cpus(const struct topology *topo)
 	return n;
 }
 
+static json_t *placers(const struct daemon *d)
+{
+	json_t *list = json_array(), *o;
+
+	for (int i = 0; placer_table[i]; i++) {
+		o = report_rung(placer_table[i]->name);
+		put(o, "at_work", json_boolean(placer_table[i] == d->placer_ops));
+		put(o, "why_not", text_or_null(ladder_why_not(d, placer_table[i])));
+		json_array_append_new(list, o);
+	}
+	return list;
+}
+
 /* The placer that was at work before, and why it no longer is. */
 static json_t *fell_back(const struct daemon *d)
 {
@@ -95,6 +108,7 @@ static json_t *mode(const struct daemon *d)
 	put(o, "probes", json_string(daemon_probes(d)));
 	put(o, "module", json_boolean(m->kmod));
 	put(o, "placer", text_or_null(d->placer ? d->placer_ops->name : NULL));
+	put(o, "placers", placers(d));
 	put(o, "fell_back", fell_back(d));
 	put(o, "missing", text_or_null(m->missing));
 	return o;

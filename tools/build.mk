@@ -4,7 +4,7 @@ starling_src := $(sort tools/starling.c tools/cli.c tools/table.c tools/load.c \
 	$(wildcard tools/cmd-*.c tools/check*.c tools/plan-*.c)) \
 	daemon/others.c daemon/paths.c daemon/roles.c daemon/varlink.c lib/device.c lib/agent.c lib/lease.c
 # `starling plan` decides as the daemon does: with the same objects.
-starling_src += $(sort $(wildcard daemon/policy/*.c daemon/topology*.c)) daemon/cpuset.c daemon/room.c \
-	daemon/report-plan.c
+starling_src += $(sort $(wildcard daemon/policy/*.c daemon/topology*.c)) \
+	$(addprefix daemon/,cpuset.c room.c report-plan.c place/rung.c place/attr.c place/cgfs.c)
 
 $(eval $(call program,starling,$(starling_src),$(JANSSON_LIBS) $(SMARTCOLS_LIBS) $(HWLOC_LIBS)))

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 #include "daemon/others.h"
+#include "daemon/place/rung.h"
+#include "daemon/report-plan.h"
 #include "tools/check.h"
 #include "tools/cli.h"
 
@@ -85,14 +87,17 @@ static size_t add_others(struct row *row)
 
 static void print_json(const struct row *row, size_t n, bool able)
 {
-	json_t *list = json_array(), *out;
+	json_t *list = json_array(), *placers = json_array(), *out;
 
+	for (int i = 0; rung_names[i]; i++)
+		json_array_append_new(placers, report_rung(rung_names[i]));
 	for (size_t i = 0; i < n; i++)
 		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s?, s:b}",
 			"name", row[i].name, "state", states[row[i].r.state].word,
 			"detail", row[i].r.detail, "remedy", row[i].r.remedy,
 			"needed", row[i].needed));
-	out = json_pack("{s:i, s:b, s:o}", "version", 1, "ok", able, "checks", list);
+	out = json_pack("{s:i, s:b, s:o, s:o}", "version", 1, "ok", able, "checks", list,
+			"placers", placers);
 	cli_print_json(out);
 	json_decref(out);
 }
@@ -132,12 +137,27 @@ static int print_table(const struct row *row, size_t n, const struct common *o)
 	return err;
 }
 
+static void print_limits(void)
+{
+	const char *lack[RUNG_LACKS_MAX];
+	size_t n;
+
+	for (int i = 0; rung_names[i]; i++) {
+		n = rung_lacks(rung_names[i], lack);
+		printf("\nlimits of placer %s:\n", rung_names[i]);
+		for (size_t k = 0; k < n; k++)
+			printf("  %s\n", lack[k]);
+	}
+	putchar('\n');
+}
+
 static void print_remedies(const struct row *row, size_t n, bool able)
 {
 	putchar('\n');
 	for (size_t i = 0; i < n; i++)
 		if (row[i].r.state != CHECK_OK && row[i].r.remedy)
 			printf("%s: %s\n", row[i].name, row[i].r.remedy);
+	print_limits();
 	puts(able ? "Starling can do its main job here." :
 	     "Starling cannot do its main job here as this user: see each 'no'.");
 }

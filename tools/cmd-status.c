@@ -94,6 +94,21 @@ static void print_fall(const json_t *fall)
 		       field_text(fall, "from"), field_text(fall, "why"));
 }
 
+/* What the one at work cannot do here. */
+static void print_limits(const json_t *placers)
+{
+	const json_t *p, *text;
+	size_t i, k;
+
+	json_array_foreach(placers, i, p) {
+		if (!json_is_true(json_object_get(p, "at_work")))
+			continue;
+		printf("limits of placer %s:\n", field_text(p, "name"));
+		json_array_foreach(json_object_get(p, "cannot"), k, text)
+			printf("  %s\n", json_string_value(text));
+	}
+}
+
 static void print_head(const json_t *status)
 {
 	const json_t *mode = json_object_get(status, "mode");
@@ -108,6 +123,7 @@ static void print_head(const json_t *status)
 	if (field_known(mode, "missing"))
 		printf("missing: %s\n", field_text(mode, "missing"));
 	print_fall(json_object_get(mode, "fell_back"));
+	print_limits(json_object_get(mode, "placers"));
 	printf("plan: %s\n", field_text(plan, "why"));
 	printf("protected cpus: %s; lent: %s\n", field_text(plan, "protected"),
 	       field_text(plan, "lent"));

@@ -62,6 +62,16 @@ for c in json.load(open(sys.argv[1]))["checks"]:
     assert c["state"] in ("ok", "warn", "no", "found"), c
     assert c["state"] == "ok" or c["remedy"], c' "$TMP/out"
 ok $? "check --json: a remedy for each no"
+"$STARLING" check >"$TMP/out" 2>&1
+out_has '^limits of placer task:' && out_has "^  agents' weights have no effect"
+ok $? "check tells what each placer cannot do here"
+"$STARLING" check --json 2>/dev/null | python3 -c '
+import json, sys
+p = {p["name"]: p["cannot"] for p in json.load(sys.stdin)["placers"]}
+assert list(p) == ["sched_ext", "cgroup", "task"], p
+assert "agents\x27 weights have no effect" in p["task"], p
+assert all(text not in p["sched_ext"] for text in p["task"] if "weights" in text), p'
+ok $? "check --json, too"
 "$STARLING" check --no-legend >"$TMP/out" 2>&1
 ! out_has CHECK
 ok $? "check --no-legend prints no headings"

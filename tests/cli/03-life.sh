@@ -57,6 +57,13 @@ run 0 "$STARLING" status && out_has '^on: [0-9]* cpus' && out_has '^no agents' &
 ok $? "status of a quiet machine"
 run 0 "$STARLING" check && out_has '^daemon  *ok '
 ok $? "check sees the daemon"
+run 0 "$STARLING" status && out_has '^limits of placer [a-z]*:$'
+ok $? "status tells what the placer at work cannot do here"
+[ "$(status_value 'sum(p["at_work"] for p in s["mode"]["placers"])')" = 1 ] &&
+	[ "$(status_value '[p["why_not"] for p in s["mode"]["placers"] if p["at_work"]][0]')" = None ] &&
+	status_value '[p["why_not"] for p in s["mode"]["placers"] if p["name"] == "sched_ext"][0]' |
+		grep -q .
+ok $? "and, as JSON, why the others are not at work"
 daemon_stop INT && ! [ -e "$STARLING_RUNDIR/control" ]
 ok $? "SIGINT: exit 0, socket gone"
 
