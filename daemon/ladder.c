@@ -6,6 +6,7 @@
 #include <string.h>
 #include "daemon/daemon.h"
 #include "daemon/log.h"
+#include "daemon/place/attr.h"
 
 int sched_ext_use_parse(const char *word)
 {
@@ -96,6 +97,8 @@ int ladder_open(struct daemon *d)
 	bool any = !strcmp(name, "auto");
 	int err;
 
+	/* found out once, and only by whoever is in the fair class as yet */
+	attr_exists(ATTR_SLICE);
 	if (d->opt.dry_run || !strcmp(name, "none"))
 		return 0;
 	err = refuse(d, name);

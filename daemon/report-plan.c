@@ -38,6 +38,9 @@ static json_t *role_plan(const struct role_plan *r)
 	put(o, "idle_class", json_boolean(r->idle_class));
 	put(o, "real_time", json_boolean(r->real_time));
 	put(o, "nice_delta", json_integer(r->nice_delta));
+	put(o, "slice_us", r->slice_ns ? json_integer(r->slice_ns / 1000) : json_null());
+	put(o, "clamp_min", r->clamp_min ? json_integer(r->clamp_min) : json_null());
+	put(o, "clamp_max", r->clamp_max ? json_integer(r->clamp_max) : json_null());
 	put(o, "cpu_weight", r->cpu_weight ? json_integer(r->cpu_weight) : json_null());
 	return o;
 }

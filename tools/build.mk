@@ -5,6 +5,7 @@ starling_src := $(sort tools/starling.c tools/cli.c tools/table.c tools/load.c \
 	daemon/others.c daemon/paths.c daemon/roles.c daemon/varlink.c lib/device.c lib/agent.c lib/lease.c
 # `starling plan` decides as the daemon does: with the same objects.
 starling_src += $(sort $(wildcard daemon/policy/*.c daemon/topology*.c)) \
-	$(addprefix daemon/,cpuset.c room.c report-plan.c place/rung.c place/attr.c place/cgfs.c)
+	$(addprefix daemon/,cpuset.c room.c report-plan.c) \
+	$(addprefix daemon/place/,rung.c attr.c sattr.c cgfs.c)
 
 $(eval $(call program,starling,$(starling_src),$(JANSSON_LIBS) $(SMARTCOLS_LIBS) $(HWLOC_LIBS)))

@@ -16,11 +16,18 @@ static const char *const attr_names[__ATTR_MAX] = {
 	[ATTR_MASK] = "mask",
 	[ATTR_POLICY] = "policy",
 	[ATTR_NICE] = "nice",
+	[ATTR_SLICE] = "slice",
+	[ATTR_CLAMP] = "clamp",
 };
 
 const char *attr_name(enum attr a)
 {
 	return attr_names[a];
+}
+
+bool attr_exists(enum attr a)
+{
+	return a == ATTR_SLICE ? sattr_has_slice() : a == ATTR_CLAMP ? sattr_has_clamp() : true;
 }
 
 int attr_read(uint32_t tid, enum attr a, struct attrs *into)
@@ -31,6 +38,10 @@ int attr_read(uint32_t tid, enum attr a, struct attrs *into)
 	case ATTR_POLICY:
 		into->policy = sched_getscheduler(tid);
 		return into->policy < 0 ? -errno : 0;
+	case ATTR_SLICE:
+		return sattr_read_slice(tid, &into->slice_ns);
+	case ATTR_CLAMP:
+		return sattr_read_clamp(tid, &into->clamp);
 	default:
 		errno = 0;
 		into->nice = getpriority(PRIO_PROCESS, tid);
@@ -119,6 +130,10 @@ int attr_write(uint32_t tid, enum attr a, const struct attrs *from)
 		return write_mask(tid, &from->mask);
 	case ATTR_POLICY:
 		return sched_setscheduler(tid, from->policy, &param) ? -errno : 0;
+	case ATTR_SLICE:
+		return sattr_write_slice(tid, from->slice_ns);
+	case ATTR_CLAMP:
+		return sattr_write_clamp(tid, from->clamp);
 	default:
 		return setpriority(PRIO_PROCESS, tid, from->nice) ? -errno : 0;
 	}
@@ -137,13 +152,24 @@ static bool mask_equal(const cpu_set_t *x, const cpu_set_t *y)
 	return !CPU_COUNT(&differ);
 }
 
+bool attr_seen(enum attr a, const struct attrs *x)
+{
+	return a != ATTR_SLICE || x->slice_ns != SATTR_SLICE_UNSEEN;
+}
+
 bool attr_equal(enum attr a, const struct attrs *x, const struct attrs *y)
 {
+	if (!attr_seen(a, x) || !attr_seen(a, y))
+		return true;
 	switch (a) {
 	case ATTR_MASK:
 		return mask_equal(&x->mask, &y->mask);
 	case ATTR_POLICY:
 		return x->policy == y->policy;
+	case ATTR_SLICE:
+		return x->slice_ns == y->slice_ns;
+	case ATTR_CLAMP:
+		return x->clamp.min == y->clamp.min && x->clamp.max == y->clamp.max;
 	default:
 		return x->nice == y->nice;
 	}
@@ -162,35 +188,62 @@ bool attr_may_return(enum attr a)
 
 void attr_copy(enum attr a, struct attrs *to, const struct attrs *from)
 {
-	if (a == ATTR_MASK)
-		to->mask = from->mask;
-	else if (a == ATTR_POLICY)
-		to->policy = from->policy;
-	else
-		to->nice = from->nice;
+	static const struct {
+		size_t at;
+		size_t len;
+	} field[__ATTR_MAX] = {
+		[ATTR_MASK] = { offsetof(struct attrs, mask), sizeof(to->mask) },
+		[ATTR_POLICY] = { offsetof(struct attrs, policy), sizeof(to->policy) },
+		[ATTR_NICE] = { offsetof(struct attrs, nice), sizeof(to->nice) },
+		[ATTR_SLICE] = { offsetof(struct attrs, slice_ns), sizeof(to->slice_ns) },
+		[ATTR_CLAMP] = { offsetof(struct attrs, clamp), sizeof(to->clamp) },
+	};
+
+	memcpy((char *)to + field[a].at, (const char *)from + field[a].at, field[a].len);
 }
 
 char *attr_format(enum attr a, const struct attrs *x, char *buf, size_t len)
 {
 	if (a == ATTR_MASK)
 		return cpuset_format(&x->mask, buf, len);
-	snprintf(buf, len, "%d", a == ATTR_POLICY ? x->policy : x->nice);
+	if (a == ATTR_SLICE)
+		snprintf(buf, len, "%llu", (unsigned long long)x->slice_ns);
+	else if (a == ATTR_CLAMP)
+		snprintf(buf, len, "%u:%u", x->clamp.min, x->clamp.max);
+	else
+		snprintf(buf, len, "%d", a == ATTR_POLICY ? x->policy : x->nice);
 	return buf;
+}
+
+static int parse_clamp(const char *word, struct sattr_clamp *out)
+{
+	unsigned int min, max;
+	char more;
+
+	if (sscanf(word, "%u:%u%c", &min, &max, &more) != 2 || max > SATTR_CLAMP_FULL ||
+	    min > max)
+		return -EINVAL;
+	*out = (struct sattr_clamp){ min, max };
+	return 0;
 }
 
 int attr_parse(enum attr a, const char *word, struct attrs *x)
 {
 	char *end;
-	long v;
+	long long v;
 
 	if (a == ATTR_MASK)
 		return cpuset_parse(word, &x->mask);
+	if (a == ATTR_CLAMP)
+		return parse_clamp(word, &x->clamp);
 	errno = 0;
-	v = strtol(word, &end, 10);
+	v = strtoll(word, &end, 10);
 	if (errno || end == word || *end)
 		return -EINVAL;
 	if (a == ATTR_POLICY)
 		x->policy = v;
+	else if (a == ATTR_SLICE)
+		x->slice_ns = v;
 	else
 		x->nice = v;
 	return 0;

@@ -103,7 +103,7 @@ int group_make(struct groups *g)
 	if (!err)
 		err = make(g, part_dir[BACKGROUND]);
 	g->made = !err;
-	g->idle = -1;
+	g->idle = g->background_idle = g->clamp = -1;
 	return err;
 }
 
@@ -149,22 +149,50 @@ static int set_part(struct groups *g, int part, const struct role_plan *r)
 		g->masked[part] = r->set_mask;
 		g->mask[part] = r->mask;
 	}
-	return r->cpu_weight ? set_weight(part_dir[part], r->cpu_weight) : 0;
+	/* a group that is idle takes no weight: set_idle() is what counts */
+	if (!r->cpu_weight || (part == BACKGROUND && g->background_idle == 1))
+		return 0;
+	return set_weight(part_dir[part], r->cpu_weight);
+}
+
+static int set_idle(const char *dir, int *is, int idle)
+{
+	int err;
+
+	if (*is == idle)
+		return 0;
+	err = cgfs_write(dir, "cpu.idle", idle ? "1" : "0");
+	if (!err)
+		*is = idle;
+	return err;
+}
+
+/* Not every kernel has it, and none needs it. */
+static void set_clamp(struct groups *g, int clamp)
+{
+	char word[16] = "max";
+
+	if (g->clamp == clamp)
+		return;
+	if (clamp)
+		snprintf(word, sizeof(word), "%.2f", clamp * 100.0 / SATTR_CLAMP_FULL);
+	cgfs_write(part_dir[BACKGROUND], "cpu.uclamp.max", word);
+	g->clamp = clamp;
 }
 
 int group_set(struct groups *g, const struct plan *plan)
 {
-	int idle = plan->role[STARLING_ROLE_TOOL].idle_class, err = 0;
+	const struct role_plan *background = &plan->role[STARLING_ROLE_BACKGROUND];
+	int err;
 
 	if (!g->made)
 		return 0;
+	err = set_idle(part_dir[BACKGROUND], &g->background_idle, background->idle_class);
 	for (int part = TOOLS; part <= BACKGROUND && !err; part++)
 		err = set_part(g, part, &plan->role[part_role[part]]);
-	if (!err && g->idle != idle) {
-		err = cgfs_write(GROUP_TOP, "cpu.idle", idle ? "1" : "0");
-		if (!err)
-			g->idle = idle;
-	}
+	if (!err)
+		err = set_idle(GROUP_TOP, &g->idle, plan->role[STARLING_ROLE_TOOL].idle_class);
+	set_clamp(g, background->clamp_max);
 	return err;
 }
 

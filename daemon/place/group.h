@@ -5,10 +5,10 @@
  *   starling/			cpu.idle: all that is in it waits for the rest
  *     tools/			cpuset.cpus: not the protected cores
  *       a3f/  a40/ ...		one an agent; cpu.weight: the agent's
- *     background/
+ *     background/		cpu.idle: waits for the tools; cpu.uclamp.max
  *
- * "idle" is set at the top alone: below it, weights still count, which they
- * do not among tasks of the idle class.
+ * For tools, "idle" is set at the top alone: below it, weights still count,
+ * which they do not among tasks of the idle class.
  */
 #ifndef STARLING_PLACE_GROUP_H
 #define STARLING_PLACE_GROUP_H
@@ -24,6 +24,8 @@ struct groups {
 	bool made;
 	/* what was last written, so that nothing is written twice */
 	int idle;
+	int background_idle;
+	int clamp;		/* utilization of the background; 0: none */
 	cpu_set_t mask[2];
 	bool masked[2];
 };

@@ -22,7 +22,12 @@ static void fail(int *err, int why)
 		*err = why;
 }
 
-/* 1: restored; 0: not ours any more, or gone; -errno. */
+/* Newest first; slices before the class where that can be, else after it. */
+static const enum attr undo_order[] = {
+	ATTR_CLAMP, ATTR_SLICE, ATTR_NICE, ATTR_POLICY, ATTR_SLICE, ATTR_MASK,
+};
+
+/* 1: restored; 0: not ours any more, or gone; -EAGAIN: not in this class; -errno. */
 static int undo_attr(const struct journal_entry *e, enum attr a)
 {
 	struct attrs now;
@@ -30,6 +35,8 @@ static int undo_attr(const struct journal_entry *e, enum attr a)
 
 	if (err)
 		return err == -ESRCH ? 0 : err;
+	if (!attr_seen(a, &now))
+		return -EAGAIN;
 	if (!attr_equal(a, &now, &e->new) && !attr_equal(a, &now, &e->prev))
 		return 0;
 	if (attr_equal(a, &now, &e->old))
@@ -44,10 +51,14 @@ static int undo_task(struct journal_entry *e, int *err)
 
 	if (!e->active || !ident_alive(&e->id))
 		return 0;
-	for (int a = __ATTR_MAX - 1; a >= 0; a--) {
+	for (size_t i = 0; i < sizeof(undo_order) / sizeof(undo_order[0]); i++) {
+		enum attr a = undo_order[i];
+
 		if (!(e->active & ATTR_BIT(a)))
 			continue;
 		rc = undo_attr(e, a);
+		if (rc == -EAGAIN)
+			continue;
 		if (rc < 0) {
 			fail(err, rc);
 			continue;

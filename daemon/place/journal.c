@@ -2,7 +2,7 @@
 /*
  * The journal's file.
  *
- *   starling-journal 2 BOOT-ID TICKS
+ *   starling-journal 3 BOOT-ID TICKS
  *   t TID TGID START PGID SID UID CGROUP ATTRIBUTE OLD NEW
  *   b TID START ATTRIBUTES		is back (bits, see enum attr)
  *   m PID START FROM TO		process moved between cgroups
@@ -16,8 +16,9 @@
  * that lives. Words are separated by a blank; blanks in paths are written as
  * "\040", as in /proc/mounts.
  *
- * Version 1 had no masks. What reads that alone would pass them over and then
- * empty the file, so the number tells it to leave the file alone.
+ * Version 1 had no masks, version 2 neither slices nor clamps. What reads those
+ * alone would pass the rest over and then empty the file, so the number tells it to
+ * leave the file alone.
  */
 #include "daemon/place/journal.h"
 

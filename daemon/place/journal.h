@@ -96,7 +96,7 @@ void journal_forget(struct journal *j, uint32_t tid, uint64_t start);
 struct journal_entry *journal_find(struct journal *j, uint32_t tid, uint64_t start);
 
 /* What memory holds of the file; used by its reader. */
-enum { JOURNAL_VERSION = 2, JOURNAL_BOOT_ID_LEN = 40 };
+enum { JOURNAL_VERSION = 3, JOURNAL_BOOT_ID_LEN = 40 };
 int journal_boot_id(char *buf, size_t len);
 struct journal_entry *journal_get(struct journal *j, const struct identity *id);
 void journal_remember(struct journal *j, struct journal_entry *e, enum attr a,

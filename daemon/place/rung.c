@@ -2,6 +2,7 @@
 #include "daemon/place/rung.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include "daemon/place/attr.h"
 #include "daemon/place/cgfs.h"
@@ -16,6 +17,8 @@ enum {
 	CAN_CLASS	= 1 << 6,	/* classes and nice values */
 	CAN_SESSION	= 1 << 7,	/* ... count between sessions */
 	CAN_SLEEPER	= 1 << 8,	/* a feeder that sleeps is back at once */
+	CAN_SLICE	= 1 << 9,	/* a slice of its own */
+	CAN_CLAMP	= 1 << 10,	/* big CPUs at full clock without a run-up */
 };
 
 static bool may_class(void)
@@ -40,6 +43,29 @@ static bool has_real_time(void)
 	return !sysctl_is("sched_rt_runtime_us", "0");
 }
 
+static bool has_slice(void)
+{
+	return attr_exists(ATTR_SLICE);
+}
+
+/* Where all CPUs are of one kind nothing is clamped, and nothing is lacking. */
+static bool has_clamp(void)
+{
+	char first[16], word[16], dir[64];
+
+	if (attr_exists(ATTR_CLAMP))
+		return true;
+	for (int cpu = 0; ; cpu++) {
+		snprintf(dir, sizeof(dir), "/sys/devices/system/cpu/cpu%d", cpu);
+		if (cgfs_read(dir, "cpu_capacity", word, sizeof(word)))
+			return true;
+		if (!cpu)
+			memcpy(first, word, sizeof(first));
+		if (strcmp(first, word))
+			return false;
+	}
+}
+
 static const struct ability {
 	unsigned int bit;
 	bool (*here)(void);	/* NULL: the same on every machine */
@@ -60,6 +86,10 @@ static const struct ability {
 	  "counts: kernel.sched_autogroup_enabled is 1" },
 	{ CAN_SLEEPER, has_real_time, CAN_CLASS, "a feeder that blocks may wait for the next "
 	  "tick: kernel.sched_rt_runtime_us is 0" },
+	{ CAN_SLICE, has_slice, CAN_CLASS,
+	  "feeders have everybody's slice: this kernel takes none of a task's own" },
+	{ CAN_CLAMP, has_clamp, CAN_CLASS,
+	  "a feeder may start on a small CPU, or slowly: this kernel has no uclamp" },
 };
 
 /* @can: wherever it works at all; @may: if the machine has it. */
@@ -69,9 +99,11 @@ static const struct rung {
 	unsigned int may;
 } rungs[] = {
 	{ "sched_ext", CAN_WEIGH | CAN_WEIGH_ALL | CAN_HOLD | CAN_HURRY | CAN_CLASS |
-	  CAN_SESSION | CAN_SLEEPER, 0 },
-	{ "cgroup", CAN_WEIGH | CAN_WALL | CAN_FOLLOW, CAN_CLASS | CAN_SESSION | CAN_SLEEPER },
-	{ "task", CAN_FOLLOW, CAN_CLASS | CAN_SESSION | CAN_SLEEPER },
+	  CAN_SESSION | CAN_SLEEPER | CAN_SLICE | CAN_CLAMP, 0 },
+	{ "cgroup", CAN_WEIGH | CAN_WALL | CAN_FOLLOW,
+	  CAN_CLASS | CAN_SESSION | CAN_SLEEPER | CAN_SLICE | CAN_CLAMP },
+	{ "task", CAN_FOLLOW,
+	  CAN_CLASS | CAN_SESSION | CAN_SLEEPER | CAN_SLICE | CAN_CLAMP },
 };
 
 const char *const rung_names[] = { "sched_ext", "cgroup", "task", NULL };

@@ -71,6 +71,30 @@ static void want_class(struct placed *p, const struct role_plan *r, bool real_ti
 	p->want.policy = (real_time ? SCHED_RR : p->want.policy) | SCHED_RESET_ON_FORK;
 }
 
+/*
+ * What is nobody's but the feeder's must not be inherited, so it goes with the reset
+ * at fork; what keeps a task aside is passed on as its class is. Slices and clamps
+ * that somebody chose are theirs.
+ */
+static void want_extras(struct placed *p, const struct role_plan *r)
+{
+	const struct attrs *orig = &p->c.orig;
+
+	if (attr_is_real_time(&p->want))	/* no slice can be set there: it stays */
+		p->want.slice_ns = p->c.set.slice_ns;
+	if (!(p->want.policy & SCHED_RESET_ON_FORK) && !r->idle_class)
+		return;
+	if (r->slice_ns && !orig->slice_ns && !attr_is_real_time(&p->want) &&
+	    attr_exists(ATTR_SLICE))
+		p->want.slice_ns = r->slice_ns;
+	if (orig->clamp.min || orig->clamp.max < SATTR_CLAMP_FULL || !attr_exists(ATTR_CLAMP))
+		return;
+	if (r->clamp_min)
+		p->want.clamp.min = r->clamp_min;
+	if (r->clamp_max)
+		p->want.clamp.max = r->clamp_max;
+}
+
 static void find_want(const struct task_placer *tp, struct placed *p,
 		      const struct plan *plan)
 {
@@ -81,8 +105,10 @@ static void find_want(const struct task_placer *tp, struct placed *p,
 		return;
 	r = &plan->role[p->role];
 	want_mask(p, r);
-	if (!tp->masks_only)
-		want_class(p, r, r->real_time && p->real_time && !tp->no_real_time);
+	if (tp->masks_only)
+		return;
+	want_class(p, r, r->real_time && p->real_time && !tp->no_real_time);
+	want_extras(p, r);
 }
 
 /* -- doing it ------------------------------------------------------------------------ */
@@ -166,6 +192,9 @@ static int change_one(struct task_placer *tp, struct placed *p, enum attr a)
 
 	if (err == -ESRCH)
 		return err;
+	if (err == -EAGAIN)	/* once more after the class, or at the next look */
+		return 0;
+	p->todo &= ~ATTR_BIT(a);
 	if (err) {
 		if (a == ATTR_POLICY && attr_is_real_time(&p->want))
 			no_real_time(tp, p, err);
@@ -185,13 +214,18 @@ static int change_one(struct task_placer *tp, struct placed *p, enum attr a)
 	return 0;
 }
 
+/* Away from the protected core before all else; slices where the class allows it. */
+static const enum attr change_order[] = {
+	ATTR_MASK, ATTR_SLICE, ATTR_POLICY, ATTR_NICE, ATTR_SLICE, ATTR_CLAMP,
+};
+
 static int change(struct task_placer *tp, struct placed *p)
 {
 	int err = 0;
 
-	for (int a = 0; a < __ATTR_MAX && !err; a++)
-		if (p->todo & ATTR_BIT(a))
-			err = change_one(tp, p, a);
+	for (size_t i = 0; i < sizeof(change_order) / sizeof(change_order[0]) && !err; i++)
+		if (p->todo & ATTR_BIT(change_order[i]))
+			err = change_one(tp, p, change_order[i]);
 	if (!err && p->differ)
 		placed_birth(&tp->tasks, p);
 	return err;
@@ -363,6 +397,12 @@ static int explain_attr(const struct placed *p, enum attr a, char *buf, size_t l
 			return snprintf(buf, len, "children start at nice 0");
 		return snprintf(buf, len, "class %s (was %s)", policy_text(p->c.set.policy),
 				policy_text(p->c.orig.policy));
+	case ATTR_SLICE:
+		return snprintf(buf, len, "slice %llu us",
+				(unsigned long long)p->c.set.slice_ns / 1000);
+	case ATTR_CLAMP:
+		return snprintf(buf, len, "utilization from %u to %u of %u",
+				p->c.set.clamp.min, p->c.set.clamp.max, SATTR_CLAMP_FULL);
 	default:
 		return snprintf(buf, len, "nice %d (was %d)", p->c.set.nice, p->c.orig.nice);
 	}

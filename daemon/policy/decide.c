@@ -42,6 +42,10 @@ enum {
 	SERVICE_NICE = -10,
 	TOOL_WEIGHT = 100,
 	BACKGROUND_WEIGHT = 10,
+	FEEDER_SLICE_NS = 100 * 1000,	/* the shortest there is: on the core soonest */
+	SERVICE_SLICE_NS = 500 * 1000,
+	CLAMP_FULL = 1024,
+	CLAMP_LOW = CLAMP_FULL / 5,
 	FEW_WAITS = 10,		/* fewer: too little known to judge */
 };
 
@@ -262,15 +266,30 @@ static void plan_prefer(const struct topology *topo, struct role_plan *r,
 			CPU_SET(topo->cpu[i].id, &r->prefer);
 }
 
+/*
+ * Where CPUs differ, the kernel chooses by how busy a task has been: a feeder that
+ * sleeps would look like one for a small core. One kind of CPUs needs no such hint.
+ */
+static void plan_clamps(const struct topology *topo, struct plan *plan)
+{
+	if (!topo->asymmetric)
+		return;
+	plan->role[STARLING_ROLE_FEEDER].clamp_min = CLAMP_FULL;
+	plan->role[STARLING_ROLE_BACKGROUND].clamp_max = CLAMP_LOW;
+}
+
 static void plan_roles(const struct snapshot *snap, struct plan *plan, bool crowded)
 {
 	plan->role[STARLING_ROLE_FEEDER].nice_delta = FEEDER_NICE;
 	plan->role[STARLING_ROLE_FEEDER].real_time = true;
+	plan->role[STARLING_ROLE_FEEDER].slice_ns = FEEDER_SLICE_NS;
 	plan->role[STARLING_ROLE_SERVICE].nice_delta = SERVICE_NICE;
+	plan->role[STARLING_ROLE_SERVICE].slice_ns = SERVICE_SLICE_NS;
 	plan_aside(snap, &plan->role[STARLING_ROLE_TOOL], plan, TOOL_WEIGHT);
 	plan_aside(snap, &plan->role[STARLING_ROLE_BACKGROUND], plan, BACKGROUND_WEIGHT);
 	plan_prefer(snap->topo, &plan->role[STARLING_ROLE_TOOL], plan);
 	plan_prefer(snap->topo, &plan->role[STARLING_ROLE_BACKGROUND], plan);
+	plan_clamps(snap->topo, plan);
 	if (crowded)
 		plan->role[STARLING_ROLE_TOOL].idle_class = false;
 }
@@ -379,6 +398,9 @@ static uint64_t digest(const struct plan *plan)
 		h = mix(h, &r->nice_delta, sizeof(r->nice_delta));
 		h = mix(h, &r->cpu_weight, sizeof(r->cpu_weight));
 		h = mix(h, &r->real_time, sizeof(r->real_time));
+		h = mix(h, &r->slice_ns, sizeof(r->slice_ns));
+		h = mix(h, &r->clamp_min, sizeof(r->clamp_min));
+		h = mix(h, &r->clamp_max, sizeof(r->clamp_max));
 	}
 	return h;
 }
@@ -387,7 +409,8 @@ static bool role_equal(const struct role_plan *a, const struct role_plan *b)
 {
 	return a->set_mask == b->set_mask && a->idle_class == b->idle_class &&
 		a->nice_delta == b->nice_delta && a->cpu_weight == b->cpu_weight &&
-		a->real_time == b->real_time &&
+		a->real_time == b->real_time && a->slice_ns == b->slice_ns &&
+		a->clamp_min == b->clamp_min && a->clamp_max == b->clamp_max &&
 		CPU_EQUAL(&a->mask, &b->mask) && CPU_EQUAL(&a->prefer, &b->prefer);
 }
 

@@ -128,6 +128,9 @@ struct role_plan {
 	int nice_delta;		/* added to the task's own nice; 0: leave */
 	unsigned int cpu_weight;	/* cgroup cpu.weight; 0: leave */
 	bool real_time;		/* SCHED_RR for those that policy_real_time() allows it */
+	uint64_t slice_ns;	/* in the fair class; 0: leave */
+	uint16_t clamp_min;	/* of utilization, 1..1024; 0: leave */
+	uint16_t clamp_max;
 };
 
 struct plan {

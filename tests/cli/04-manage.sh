@@ -79,6 +79,14 @@ run 0 "$STARLING" status && out_has 'TID  *COMM  *AGENT  *CPUS  *STYLE' &&
 ok $? "status shows the feeder"
 run 0 "$STARLING" explain "$FEED" && out_has 'role    feeder, by detection: waits for the GPU'
 ok $? "explain tells why it is one"
+# the shortest slice that there is, where the kernel takes one of a task's own
+if grep -q '^se.slice ' "/proc/$FEED/sched" 2>/dev/null &&
+	! "$STARLING" check | grep -q 'takes none of a task'; then
+	run 0 "$STARLING" explain "$FEED" && out_has 'slice 100 us'
+	ok $? "and with which slice it runs"
+else
+	skip "the feeder's slice" "this kernel takes none"
+fi
 run 0 "$STARLING" explain "$(hog_pids | tail -n 1)" && out_has 'role    tool' && out_has '  placed  '
 ok $? "explain tells what was done to a tool"
 

@@ -120,5 +120,7 @@ need_root() { [ "$(id -u)" -eq 0 ] || skip_all "needs root"; }
 # All that a placer may change of a thread, as one line.
 attributes() {
 	printf '%s ' "$(awk '/^Cpus_allowed_list/ { print $2 }' "/proc/$1/status")"
-	sed 's/.*) //' "/proc/$1/stat" | awk '{ print "nice", $17, "policy", $39 }'
+	sed 's/.*) //' "/proc/$1/stat" | awk '{ printf "nice %s policy %s", $17, $39 }'
+	awk '/^se.slice / { printf " slice %s", $3 }' "/proc/$1/sched" 2>/dev/null
+	echo
 }

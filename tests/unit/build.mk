@@ -17,6 +17,6 @@ $(eval $(call testprog,unit-place,tests/unit/place.c $(unit_kid),$(CMOCKA_LIBS))
 $(eval $(call testprog,unit-topology,tests/unit/topology.c daemon/policy/protect.c $(topology_src),$(CMOCKA_LIBS) $(HWLOC_LIBS)))
 $(eval $(call testprog,unit-cgroup,tests/unit/cgroup.c $(unit_kid),$(CMOCKA_LIBS)))
 $(eval $(call testprog,unit-noise,tests/unit/noise.c $(unit_kid),$(CMOCKA_LIBS)))
-rung_src := $(addprefix daemon/place/,rung.c attr.c cgfs.c) daemon/cpuset.c
+rung_src := $(addprefix daemon/place/,rung.c attr.c sattr.c cgfs.c) daemon/cpuset.c
 $(eval $(call testprog,unit-rung,tests/unit/rung.c $(rung_src),$(CMOCKA_LIBS)))
 $(eval $(call testprog,unit-others,tests/unit/others.c daemon/others.c,$(CMOCKA_LIBS)))

@@ -33,6 +33,9 @@ static int set_up(void **x)
 	r->idle_class = r->set_mask = true;
 	r->mask = most;
 	r->cpu_weight = 100;
+	plan.role[STARLING_ROLE_BACKGROUND] = *r;
+	plan.role[STARLING_ROLE_BACKGROUND].cpu_weight = 10;
+	plan.role[STARLING_ROLE_BACKGROUND].clamp_max = 205;
 	assert_int_equal(journal_open(&j, dir), 0);
 	assert_int_equal(ops->open(&p, j), 0);
 	(void)x;
@@ -110,6 +113,39 @@ static void a_tool_that_stays_is_moved(void **x)
 	assert_true(ops->undo(p) >= 1);
 	assert_in(k.pid, CGFS_ROOT);
 	assert_attrs_equal(kid_attrs(k.pid), before);
+	kid_end(&k);
+	(void)x;
+}
+
+/* It waits for tools, too, also while these are in the normal class. */
+static void the_background_is_idle(void **x)
+{
+	struct kid k = kid_start();
+	struct place_task t = tool(k.pid);
+	char clamp[32];
+
+	t.role = STARLING_ROLE_BACKGROUND;
+	apply(&t, 1);
+	apply(&t, 1);
+	assert_in(k.pid, GROUP_TOP "/background");
+	assert_file(GROUP_TOP "/background", "cpu.idle", "1");
+	assert_file(GROUP_TOP "/tools", "cpu.idle", "0");
+	if (!cgfs_read(GROUP_TOP "/background", "cpu.uclamp.max", clamp, sizeof(clamp)))
+		assert_string_equal(clamp, "20.02");
+	plan.role[STARLING_ROLE_TOOL].idle_class = false;	/* crowded */
+	apply(&t, 1);
+	assert_file(GROUP_TOP, "cpu.idle", "0");
+	assert_file(GROUP_TOP "/background", "cpu.idle", "1");
+	memset(&plan.role, 0, sizeof(plan.role));
+	apply(&t, 1);
+	assert_file(GROUP_TOP "/background", "cpu.idle", "0");
+	if (!cgfs_read(GROUP_TOP "/background", "cpu.uclamp.max", clamp, sizeof(clamp)))
+		assert_string_equal(clamp, "max");
+	plan.role[STARLING_ROLE_BACKGROUND].cpu_weight = 10;
+	apply(&t, 1);
+	assert_file(GROUP_TOP "/background", "cpu.weight", "10");
+	assert_true(ops->undo(p) >= 1);
+	assert_in(k.pid, CGFS_ROOT);
 	kid_end(&k);
 	(void)x;
 }
@@ -273,6 +309,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		with_placer(a_tool_that_stays_is_moved),
+		with_placer(the_background_is_idle),
 		with_placer(lent_and_taken_back),
 		with_placer(binding_does_not_help),
 		with_placer(a_child_is_born_inside),

@@ -603,6 +603,39 @@ static void equal_plans(void **x)
 	(void)x;
 }
 
+/* Where CPUs differ, feeders are to start on big ones, the background on others. */
+static void clamps_are_for_machines_of_two_kinds(void **x)
+{
+	const struct role_plan *r = s.plan.role;
+
+	two_cpus(STARLING_WAIT_SPIN);
+	assert_int_equal(r[STARLING_ROLE_FEEDER].clamp_min, 0);
+	assert_int_equal(r[STARLING_ROLE_BACKGROUND].clamp_max, 0);
+	scene_gb10(&s);
+	scene_feeder(&s, 100, 100, STARLING_WAIT_BLOCK);
+	scene_busy(&s, MS);
+	assert_int_equal(r[STARLING_ROLE_FEEDER].clamp_min, 1024);
+	assert_int_equal(r[STARLING_ROLE_FEEDER].clamp_max, 0);
+	assert_in_range(r[STARLING_ROLE_BACKGROUND].clamp_max, 1, 1024 / 4);
+	assert_int_equal(r[STARLING_ROLE_TOOL].clamp_max, 0);
+	assert_int_equal(r[STARLING_ROLE_ORCHESTRATOR].clamp_max, 0);
+	scene_step(&s, 60 * S);
+	assert_int_equal(r[STARLING_ROLE_FEEDER].clamp_min, 0);
+	assert_int_equal(r[STARLING_ROLE_BACKGROUND].clamp_max, 0);
+	(void)x;
+}
+
+static void slices_are_for_the_request_path(void **x)
+{
+	two_cpus(STARLING_WAIT_YIELD);
+	for (int r = 0; r < __STARLING_ROLE_MAX; r++)
+		if (r == STARLING_ROLE_FEEDER || r == STARLING_ROLE_SERVICE)
+			assert_in_range(s.plan.role[r].slice_ns, 100000, MS);
+		else
+			assert_int_equal(s.plan.role[r].slice_ns, 0);
+	(void)x;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -616,6 +649,8 @@ int main(void)
 		cmocka_unit_test(ceiling),
 		cmocka_unit_test(gb10),
 		cmocka_unit_test(tools_prefer_slow_cores),
+		cmocka_unit_test(clamps_are_for_machines_of_two_kinds),
+		cmocka_unit_test(slices_are_for_the_request_path),
 		cmocka_unit_test(heat_moves_feeders),
 		cmocka_unit_test(smt_cores_are_kept_whole),
 		cmocka_unit_test(mixed_styles),

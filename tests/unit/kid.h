@@ -30,6 +30,9 @@ struct attrs kid_attrs(pid_t tid);
 	assert_int_equal(x_.policy, y_.policy);				\
 	assert_int_equal(x_.nice, y_.nice);				\
 	assert_true(CPU_EQUAL(&x_.mask, &y_.mask));			\
+	assert_true(x_.slice_ns == y_.slice_ns);			\
+	assert_int_equal(x_.clamp.min, y_.clamp.min);			\
+	assert_int_equal(x_.clamp.max, y_.clamp.max);			\
 } while (0)
 
 /* A fresh directory for a journal; the text of it; its removal. */

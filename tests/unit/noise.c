@@ -508,7 +508,7 @@ static void file_of_version_1(void **x)
 	put(text, "journal");
 	crash();
 	assert_int_equal(journal_count(j), 1);
-	assert_non_null(strstr(get("journal"), "starling-journal 2 "));
+	assert_non_null(strstr(get("journal"), "starling-journal 3 "));
 	crash();
 	assert_int_equal(journal_count(j), 1);
 	(void)x;

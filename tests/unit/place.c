@@ -15,7 +15,7 @@
 #include "daemon/place/reach.h"
 #include "daemon/topology.h"
 
-enum { AGENT = 7, MANY = 100 };
+enum { AGENT = 7, MANY = 100, SLICE = 100000, OWN_SLICE = 2000000 };
 
 static const struct placer_ops *const ops = &placer_task;
 static char *dir;
@@ -31,6 +31,10 @@ static void make_plan(void)
 	memset(&plan, 0, sizeof(plan));
 	plan.role[STARLING_ROLE_FEEDER].nice_delta = -15;
 	plan.role[STARLING_ROLE_FEEDER].real_time = true;
+	plan.role[STARLING_ROLE_FEEDER].slice_ns = SLICE;
+	plan.role[STARLING_ROLE_FEEDER].clamp_min = 1024;
+	plan.role[STARLING_ROLE_BACKGROUND].idle_class = true;
+	plan.role[STARLING_ROLE_BACKGROUND].clamp_max = 205;
 	plan.role[STARLING_ROLE_TOOL].idle_class = true;
 	plan.role[STARLING_ROLE_TOOL].mask = all;
 	CPU_CLR(last_cpu, &plan.role[STARLING_ROLE_TOOL].mask);
@@ -228,6 +232,142 @@ static void a_sleeping_feeder(void **x)
 	assert_attrs_equal(kid_attrs(k.pid), before);
 	kid_kill(child);
 	kid_end(&k);
+	(void)x;
+}
+
+/* What the kernel takes is there and back again, also after kill -9. */
+static void a_feeders_slice(void **x)
+{
+	struct kid k = kid_start();
+	struct attrs before = kid_attrs(k.pid);
+	char text[256];
+	pid_t child;
+
+	if (!attr_exists(ATTR_SLICE)) {
+		kid_end(&k);
+		skip();
+	}
+	assert_int_equal(before.slice_ns, 0);
+	apply_one(k.pid, STARLING_ROLE_FEEDER);
+	assert_int_equal(kid_attrs(k.pid).slice_ns, SLICE);
+	assert_int_equal(kid_attrs(k.pid).nice, -15);
+	ops->explain(p, k.pid, text, sizeof(text));
+	assert_non_null(strstr(text, "slice 100 us"));
+	child = kid_fork(&k);
+	assert_attrs_equal(kid_attrs(child), before);
+	apply(NULL, 0);
+	assert_attrs_equal(kid_attrs(k.pid), before);
+	apply_one(k.pid, STARLING_ROLE_FEEDER);
+	assert_int_equal(die_and_undo(), 1);
+	assert_attrs_equal(kid_attrs(k.pid), before);
+	kid_kill(child);
+	kid_end(&k);
+	(void)x;
+}
+
+/* In a real-time class no slice can be set or seen: it waits until that has ended. */
+static void a_slice_behind_real_time(void **x)
+{
+	struct kid k = kid_start();
+	struct attrs before = kid_attrs(k.pid);
+
+	apply_sleeper(k.pid, true);
+	if (!attr_exists(ATTR_SLICE) || kid_attrs(k.pid).policy == SCHED_OTHER) {
+		kid_end(&k);
+		skip();
+	}
+	apply_sleeper(k.pid, false);
+	assert_int_equal(kid_attrs(k.pid).slice_ns, SLICE);
+	apply_sleeper(k.pid, true);
+	assert_true(kid_attrs(k.pid).slice_ns == SATTR_SLICE_UNSEEN);
+	apply_one(k.pid, STARLING_ROLE_TOOL);	/* nor in the idle class */
+	apply_one(k.pid, STARLING_ROLE_ORCHESTRATOR);
+	assert_attrs_equal(kid_attrs(k.pid), before);
+	apply_sleeper(k.pid, false);
+	apply_sleeper(k.pid, true);
+	assert_int_equal(die_and_undo(), 1);
+	assert_attrs_equal(kid_attrs(k.pid), before);
+	kid_end(&k);
+	(void)x;
+}
+
+static void a_slice_of_its_own_stays(void **x)
+{
+	struct kid k = kid_start();
+	struct attrs before;
+
+	if (!attr_exists(ATTR_SLICE)) {
+		kid_end(&k);
+		skip();
+	}
+	assert_int_equal(sattr_write_slice(k.pid, OWN_SLICE), 0);
+	before = kid_attrs(k.pid);
+	assert_int_equal(before.slice_ns, OWN_SLICE);
+	apply_one(k.pid, STARLING_ROLE_FEEDER);
+	assert_int_equal(kid_attrs(k.pid).slice_ns, OWN_SLICE);
+	assert_int_equal(kid_attrs(k.pid).nice, -15);
+	assert_int_equal(ops->undo(p), 1);
+	assert_attrs_equal(kid_attrs(k.pid), before);
+	kid_end(&k);
+	(void)x;
+}
+
+static void a_slice_changed_by_others_later(void **x)
+{
+	struct kid k = kid_start();
+	char text[256];
+
+	if (!attr_exists(ATTR_SLICE)) {
+		kid_end(&k);
+		skip();
+	}
+	apply_one(k.pid, STARLING_ROLE_FEEDER);
+	assert_int_equal(sattr_write_slice(k.pid, OWN_SLICE), 0);
+	plan.role[STARLING_ROLE_FEEDER].slice_ns = 0;
+	apply_one(k.pid, STARLING_ROLE_FEEDER);
+	ops->explain(p, k.pid, text, sizeof(text));
+	assert_non_null(strstr(text, "slice left alone: changed by others"));
+	assert_int_equal(die_and_undo(), 1);
+	assert_int_equal(kid_attrs(k.pid).slice_ns, OWN_SLICE);
+	assert_int_equal(kid_attrs(k.pid).nice, 0);
+	kid_end(&k);
+	(void)x;
+}
+
+/* A feeder's bound is not inherited, that of the background is. */
+static void clamps(void **x)
+{
+	struct kid f = kid_start(), b = kid_start();
+	struct attrs before = kid_attrs(f.pid);
+	struct place_task t[2] = {
+		task_of(f.pid, f.pid, STARLING_ROLE_FEEDER),
+		task_of(b.pid, b.pid, STARLING_ROLE_BACKGROUND),
+	};
+	pid_t child[2];
+
+	if (!attr_exists(ATTR_CLAMP)) {
+		kid_end(&b);
+		kid_end(&f);
+		skip();
+	}
+	apply(t, 2);
+	assert_int_equal(kid_attrs(f.pid).clamp.min, 1024);
+	assert_int_equal(kid_attrs(b.pid).clamp.max, 205);
+	child[0] = kid_fork(&f);
+	child[1] = kid_fork(&b);
+	assert_attrs_equal(kid_attrs(child[0]), before);
+	assert_int_equal(kid_attrs(child[1]).clamp.max, 205);
+	t[0].real_time = true;
+	apply(t, 2);		/* another class: another default, and ours holds */
+	assert_int_equal(kid_attrs(f.pid).clamp.min, 1024);
+	assert_int_equal(die_and_undo(), 3);
+	assert_attrs_equal(kid_attrs(f.pid), before);
+	assert_attrs_equal(kid_attrs(b.pid), before);
+	assert_attrs_equal(kid_attrs(child[1]), before);
+	kid_kill(child[0]);
+	kid_kill(child[1]);
+	kid_end(&b);
+	kid_end(&f);
 	(void)x;
 }
 
@@ -554,6 +694,11 @@ int main(void)
 		with_placer(a_role_changes),
 		with_placer(a_feeders_child_is_ordinary),
 		with_placer(a_sleeping_feeder),
+		with_placer(a_feeders_slice),
+		with_placer(a_slice_behind_real_time),
+		with_placer(a_slice_of_its_own_stays),
+		with_placer(a_slice_changed_by_others_later),
+		with_placer(clamps),
 		with_placer(a_nice_value_is_added_to),
 		with_placer(a_mask_set_by_others),
 		with_placer(changed_by_others_later),
