@@ -38,6 +38,7 @@ struct options {
 	bool journal_undo;
 	bool no_guard;		/* rules are not tried */
 	uint64_t guard_epoch_ns;	/* 0: the policy's own */
+	bool sched_partial;	/* sched_ext is for agents' tasks alone */
 	bool no_noise;		/* leave interrupts and kernel threads where they are */
 };
 

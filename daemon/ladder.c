@@ -24,7 +24,13 @@ int sched_ext_use_parse(const char *word)
 
 static bool is_sched_ext(const struct placer_ops *ops)
 {
-	return ops == &placer_sched_ext;
+	return ops == &placer_sched_ext || ops == &placer_sched_partial;
+}
+
+const struct placer_ops *ladder_rung(const struct daemon *d, int i)
+{
+	return placer_table[i] == &placer_sched_ext && d->opt.sched_partial ?
+		&placer_sched_partial : placer_table[i];
 }
 
 /* After a fall it is the next best, whatever was asked for. */
@@ -33,10 +39,12 @@ static const char *wanted(const struct daemon *d)
 	return d->fall.from ? "auto" : d->opt.placer;
 }
 
-static bool is_candidate(const struct daemon *d, const struct placer_ops *ops, const char *name)
+static bool is_candidate(const struct daemon *d, int i, const char *name)
 {
+	const struct placer_ops *ops = ladder_rung(d, i);
+
 	if (strcmp(name, "auto"))
-		return !strcmp(name, ops->name);
+		return !strcmp(name, placer_table[i]->name);
 	if (ops == d->fall.from)
 		return false;
 	return !is_sched_ext(ops) || d->opt.sched_ext == SCHED_EXT_AUTO;
@@ -65,16 +73,11 @@ static bool is_known(const char *name)
 	return !strcmp(name, "auto");
 }
 
-static bool is_allowed(const struct daemon *d, const char *name)
-{
-	return strcmp(name, placer_sched_ext.name) || d->opt.sched_ext != SCHED_EXT_NEVER;
-}
-
 static int refuse(const struct daemon *d, const char *name)
 {
 	if (!is_known(name))
 		log_err("no placer '%s': use auto, task, cgroup, sched_ext or none", name);
-	else if (!is_allowed(d, name))
+	else if (!strcmp(name, placer_sched_ext.name) && d->opt.sched_ext == SCHED_EXT_NEVER)
 		log_err("placer %s is ruled out by --sched-ext never: leave one of the two out",
 			name);
 	else
@@ -103,9 +106,8 @@ int ladder_open(struct daemon *d)
 		return 0;
 	err = refuse(d, name);
 	for (int i = 0; !err && !d->placer && placer_table[i]; i++)
-		if (is_candidate(d, placer_table[i], name) &&
-		    try_rung(d, placer_table[i], &why) && any)
-			say_passed(placer_table[i], why);
+		if (is_candidate(d, i, name) && try_rung(d, ladder_rung(d, i), &why) && any)
+			say_passed(ladder_rung(d, i), why);
 	if (err || d->placer)
 		return err;
 	if (!any) {
@@ -124,7 +126,7 @@ const char *ladder_why_not(const struct daemon *d, const struct placer_ops *ops)
 		return NULL;
 	if (ops == d->fall.from)
 		return d->fall.why;
-	if (!is_allowed(d, ops->name))
+	if (is_sched_ext(ops) && d->opt.sched_ext == SCHED_EXT_NEVER)
 		return "ruled out by --sched-ext never";
 	if (ops->probe(&why))
 		return why;
@@ -147,17 +149,6 @@ static void note_fall(struct daemon *d, const struct placer_ops *from, const cha
 	snprintf(d->fall.why, sizeof(d->fall.why), "%s", why);
 }
 
-void ladder_fall(struct daemon *d, const char *why)
-{
-	/* before it is closed: the text is its own */
-	note_fall(d, d->placer_ops, why);
-	log_warn("placer %s has ended (%s)", d->placer_ops->name, d->fall.why);
-	step_off(d);
-	if (!ladder_open(d) && d->placer)
-		log_warn("going on with placer %s; 'starling on' tries %s again",
-			 d->placer_ops->name, d->fall.from->name);
-}
-
 /* What the placer has done goes back first, and noise with it: one journal has both. */
 static void undo_all(struct daemon *d)
 {
@@ -165,6 +156,20 @@ static void undo_all(struct daemon *d)
 		noise_undo(d->noise);
 	if (d->placer && d->placer_ops->undo(d->placer) < 0)
 		log_warn("undoing failed; the next start tries again");
+}
+
+void ladder_fall(struct daemon *d, const char *why)
+{
+	/* before it is closed: the text is its own */
+	note_fall(d, d->placer_ops, why);
+	history_add(&d->history, LOG_WARNING, "daemon", "placer %s has ended (%s)",
+		    d->placer_ops->name, d->fall.why);
+	undo_all(d);
+	step_off(d);
+	if (!ladder_open(d) && d->placer)
+		history_add(&d->history, LOG_WARNING, "daemon",
+			    "going on with placer %s; 'starling on' tries %s again",
+			    d->placer_ops->name, d->fall.from->name);
 }
 
 void ladder_climb(struct daemon *d)
@@ -184,7 +189,7 @@ void ladder_climb(struct daemon *d)
 		step_off(d);
 	d->fall.from = NULL;
 	if (!try_rung(d, ops, &why)) {
-		log_info("placer %s again", ops->name);
+		history_add(&d->history, LOG_INFO, "daemon", "placer %s again", ops->name);
 		return;
 	}
 	note_fall(d, ops, why);

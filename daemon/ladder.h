@@ -36,6 +36,8 @@ int sched_ext_use_parse(const char *word);
 int ladder_open(struct daemon *d);
 /* The placer has lost its means, by @why: go on with the next best. */
 void ladder_fall(struct daemon *d, const char *why);
+/* The rungs as the options have them, best first; NULL behind the last. */
+const struct placer_ops *ladder_rung(const struct daemon *d, int i);
 /* Why @ops is not at work, as one line; NULL: it is, or a better one is. */
 const char *ladder_why_not(const struct daemon *d, const struct placer_ops *ops);
 /* Somebody asks for it: try the placer again that has ended. */

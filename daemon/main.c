@@ -32,7 +32,7 @@ const char *argp_program_version = "starlingd " STARLING_VERSION;
 enum {
 	OPT_PLACER = 0x100, OPT_RUNDIR, OPT_SOCKET, OPT_NO_BPF, OPT_NO_KMOD,
 	OPT_CUDA_LIB, OPT_UNDO, OPT_LEASES, OPT_NOISE, OPT_GUARD, OPT_GUARD_EPOCH,
-	OPT_SCHED_EXT,
+	OPT_SCHED_EXT, OPT_SCHED_PARTIAL,
 };
 
 static const struct argp_option option_table[] = {
@@ -41,6 +41,8 @@ static const struct argp_option option_table[] = {
 	  "How to place: auto, task, cgroup, sched_ext or none (default: auto)", 0 },
 	{ "sched-ext", OPT_SCHED_EXT, "never|opt-in|auto", 0,
 	  "May --placer auto take sched_ext? opt-in: only if asked for by name (default)", 0 },
+	{ "sched-ext-partial", OPT_SCHED_PARTIAL, NULL, 0,
+	  "sched_ext for agents' tasks alone: the kernel schedules all others", 0 },
 	{ "rundir", OPT_RUNDIR, "DIR", 0,
 	  "Journal, lock and socket (default: " STARLING_RUNDIR_DEFAULT ")", 0 },
 	{ "socket", OPT_SOCKET, "PATH", 0,
@@ -142,6 +144,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		break;
 	case OPT_SCHED_EXT:
 		parse_sched_ext(o, arg, state);
+		break;
+	case OPT_SCHED_PARTIAL:
+		o->sched_partial = true;
 		break;
 	case OPT_UNDO:
 		o->journal_undo = true;

@@ -72,10 +72,12 @@ static json_t *placers(const struct daemon *d)
 {
 	json_t *list = json_array(), *o;
 
-	for (int i = 0; placer_table[i]; i++) {
-		o = report_rung(placer_table[i]->name);
-		put(o, "at_work", json_boolean(placer_table[i] == d->placer_ops));
-		put(o, "why_not", text_or_null(ladder_why_not(d, placer_table[i])));
+	const struct placer_ops *ops;
+
+	for (int i = 0; (ops = ladder_rung(d, i)); i++) {
+		o = report_rung(ops->name);
+		put(o, "at_work", json_boolean(ops == d->placer_ops));
+		put(o, "why_not", text_or_null(ladder_why_not(d, ops)));
 		json_array_append_new(list, o);
 	}
 	return list;

@@ -28,6 +28,7 @@ struct place_task {
 	bool opted_in;		/* started by `starling run` or module agent */
 	bool real_time;		/* policy_real_time() allows it */
 	bool feeding;		/* policy_feeding() */
+	bool ext;		/* under SCHED_EXT, whatever the plan says of its role */
 };
 
 /* One agent, for placers that share CPU time out among them. */
@@ -65,6 +66,7 @@ struct placer_ops {
 };
 
 extern const struct placer_ops placer_sched_ext;
+extern const struct placer_ops placer_sched_partial;	/* in its place: agents' tasks alone */
 extern const struct placer_ops placer_task;
 extern const struct placer_ops placer_cgroup;
 /* Best first, NULL-terminated; `cgroup` falls back on `task` per task. */

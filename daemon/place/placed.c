@@ -111,7 +111,7 @@ static void find_inherited(const struct placed_table *t, struct placed *p)
 	const struct placed *kin;
 
 	/* asking /proc for ancestors is dear; most have nothing from anybody */
-	if (!b && now->policy != SCHED_IDLE && now->nice >= 0)
+	if (!b && now->policy != SCHED_IDLE && now->policy != SCHED_EXT && now->nice >= 0)
 		return;
 	kin = find_kin(t, p);
 	if (kin && inherit(p, &kin->c))
@@ -125,7 +125,8 @@ static void find_inherited(const struct placed_table *t, struct placed *p)
 static bool is_fair(int policy)
 {
 	policy &= ~SCHED_RESET_ON_FORK;
-	return policy == SCHED_OTHER || policy == SCHED_BATCH || policy == SCHED_IDLE;
+	return policy == SCHED_OTHER || policy == SCHED_BATCH || policy == SCHED_IDLE ||
+		policy == SCHED_EXT;
 }
 
 static uint32_t cgroup_of(struct placed_table *t, const struct identity *id)
@@ -186,6 +187,7 @@ int placed_get(struct placed_table *t, const struct place_task *in, struct place
 	p->agent_id = in->agent_id;
 	p->role = in->role;
 	p->real_time = in->real_time;
+	p->ext = in->ext;
 	*out = p;
 	return 0;
 }

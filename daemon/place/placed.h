@@ -33,6 +33,7 @@ struct placed {
 	unsigned int denied;	/* EPERM */
 	bool fixed;		/* real-time and the like: never touched */
 	bool real_time;		/* may have such a class from us */
+	bool ext;		/* goes under SCHED_EXT */
 	bool no_room;		/* its own mask has none of the plan's CPUs */
 	uint32_t round;
 	struct attrs want;

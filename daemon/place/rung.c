@@ -19,6 +19,7 @@ enum {
 	CAN_SLEEPER	= 1 << 8,	/* a feeder that sleeps is back at once */
 	CAN_SLICE	= 1 << 9,	/* a slice of its own */
 	CAN_CLAMP	= 1 << 10,	/* big CPUs at full clock without a run-up */
+	CAN_RIVAL	= 1 << 11,	/* agents' tasks beside others as these beside them */
 };
 
 static bool may_class(void)
@@ -79,6 +80,8 @@ static const struct ability {
 	  "a feeder that yields can lose its core to work that is no agent's" },
 	{ CAN_WALL, NULL, 0, "a tool that binds itself to a protected CPU runs there" },
 	{ CAN_HURRY, NULL, 0, "agents' main loops have no precedence over their tools" },
+	{ CAN_RIVAL, NULL, 0, "agents' tools and main loops have the CPUs that nobody else wants, and "
+	  "a small part of others" },
 	{ CAN_FOLLOW, NULL, 0, "cpu.idle of cgroups and bursts of cpu.max are not followed" },
 	{ CAN_CLASS, may_class, 0,
 	  "classes and nice values stay as they are: CAP_SYS_NICE is missing" },
@@ -98,15 +101,17 @@ static const struct rung {
 	unsigned int can;
 	unsigned int may;
 } rungs[] = {
-	{ "sched_ext", CAN_WEIGH | CAN_WEIGH_ALL | CAN_HOLD | CAN_HURRY | CAN_CLASS |
+	{ "sched_ext", CAN_RIVAL | CAN_WEIGH | CAN_WEIGH_ALL | CAN_HOLD | CAN_HURRY | CAN_CLASS |
 	  CAN_SESSION | CAN_SLEEPER | CAN_SLICE | CAN_CLAMP, 0 },
-	{ "cgroup", CAN_WEIGH | CAN_WALL | CAN_FOLLOW,
+	{ "sched_ext_partial", CAN_WEIGH | CAN_WEIGH_ALL | CAN_WALL | CAN_HURRY,
 	  CAN_CLASS | CAN_SESSION | CAN_SLEEPER | CAN_SLICE | CAN_CLAMP },
-	{ "task", CAN_FOLLOW,
+	{ "cgroup", CAN_RIVAL | CAN_WEIGH | CAN_WALL | CAN_FOLLOW,
+	  CAN_CLASS | CAN_SESSION | CAN_SLEEPER | CAN_SLICE | CAN_CLAMP },
+	{ "task", CAN_RIVAL | CAN_FOLLOW,
 	  CAN_CLASS | CAN_SESSION | CAN_SLEEPER | CAN_SLICE | CAN_CLAMP },
 };
 
-const char *const rung_names[] = { "sched_ext", "cgroup", "task", NULL };
+const char *const rung_names[] = { "sched_ext", "sched_ext_partial", "cgroup", "task", NULL };
 
 static const struct rung *find(const char *name)
 {

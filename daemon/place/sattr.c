@@ -6,10 +6,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#ifndef SCHED_EXT
-#define SCHED_EXT 7
-#endif
-
 /* linux/sched/types.h, which does not go together with every <sched.h>. */
 struct sattr {
 	uint32_t size;
@@ -99,9 +95,11 @@ bool sattr_has_slice(void)
 bool sattr_has_clamp(void)
 {
 	static int has = -1;
+	struct sattr own;
 
+	/* a filter may forbid the call where the kernel has it */
 	if (has < 0)
-		has = !access("/proc/sys/kernel/sched_util_clamp_min", F_OK);
+		has = !access("/proc/sys/kernel/sched_util_clamp_min", F_OK) && !get(0, &own);
 	return has;
 }
 

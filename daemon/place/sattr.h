@@ -6,6 +6,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifndef SCHED_EXT
+#define SCHED_EXT 7
+#endif
+
 /* A real-time class hides the slice that the fair class will go on with. */
 #define SATTR_SLICE_UNSEEN UINT64_MAX
 

@@ -5,6 +5,11 @@
  * this process goes, however it goes, the kernel has its own scheduler back. It
  * has it, too, while there is nobody to place: a machine without agents pays
  * nothing.
+ *
+ * Or it schedules agents' tasks alone, and the kernel all others: then these tasks
+ * are in the class SCHED_EXT, by way of the placer for tasks and its journal. The
+ * kernel's fair class goes before that one, so feeders and their request path stay
+ * there, placed by their attributes.
  */
 #include "daemon/place/placer.h"
 
@@ -20,6 +25,11 @@ static int sched_probe(const char **why)
 
 const struct placer_ops placer_sched_ext = {
 	.name = "sched_ext",
+	.probe = sched_probe,
+};
+
+const struct placer_ops placer_sched_partial = {
+	.name = "sched_ext_partial",
 	.probe = sched_probe,
 };
 
@@ -47,6 +57,9 @@ const struct placer_ops placer_sched_ext = {
 /* Nobody to place for so long: the kernel's own scheduler does as well. */
 #define ALONE_NS	10000000000ULL
 
+/* SCX_OPS_SWITCH_PARTIAL */
+#define SWITCH_PARTIAL	(1ULL << 3)
+
 /* SCX_ECODE_ACT_RESTART */
 #define EXIT_RESTART	(1LL << 48)
 
@@ -73,6 +86,7 @@ struct told_agent {
 
 struct sched_placer {
 	struct placer base;
+	struct placer *task;	/* for classes, where it schedules agents alone; or NULL */
 	struct sched_bpf *skel;
 	struct bpf_link *link;
 	struct told *told;
@@ -274,6 +288,8 @@ static void sched_forget(struct placer *base, uint32_t tid)
 	struct sched_placer *sp = to_sched(base);
 	struct told *k;
 
+	if (sp->task)
+		placer_task.forget(sp->task, tid);
 	HASH_FIND(hh, sp->told, &tid, sizeof(tid), k);
 	if (k)
 		drop(sp, k);
@@ -385,6 +401,31 @@ static int protect(struct sched_placer *sp, const struct plan *plan)
 	return (int)opts.retval;
 }
 
+/* Those that feed the GPU, and those that are no agent's, stay with the kernel. */
+static struct place_task in_class(const struct place_task *t)
+{
+	struct place_task out = *t;
+
+	out.ext = t->agent_id && t->role != STARLING_ROLE_FEEDER &&
+		t->role != STARLING_ROLE_SERVICE;
+	return out;
+}
+
+static int apply_classes(struct sched_placer *sp, const struct plan *plan,
+			 const struct place_task *task, size_t n)
+{
+	struct place_task *list = calloc(n + 1, sizeof(*list));
+	int err;
+
+	if (!list)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		list[i] = in_class(&task[i]);
+	err = placer_task.apply(sp->task, plan, list, n);
+	free(list);
+	return err;
+}
+
 static int sched_apply(struct placer *base, const struct plan *plan,
 		       const struct place_task *task, size_t n)
 {
@@ -393,6 +434,8 @@ static int sched_apply(struct placer *base, const struct plan *plan,
 	int err, one;
 
 	err = attach_for(sp, n);
+	if (!err && sp->task)
+		err = apply_classes(sp, plan, task, n);
 	if (err)
 		return err;
 	sp->round++;
@@ -414,9 +457,15 @@ static int sched_apply(struct placer *base, const struct plan *plan,
 static int sched_place(struct placer *base, const struct place_task *t)
 {
 	struct sched_placer *sp = to_sched(base);
+	struct place_task in = in_class(t);
 	int err = attach_for(sp, 1);
 
-	return err ? err : place_one(sp, t);
+	/* first its role: in the class it is scheduled by that */
+	if (!err)
+		err = place_one(sp, t);
+	if (!err && sp->task)
+		err = placer_task.place(sp->task, &in);
+	return err;
 }
 
 /* CPUs that come or go: the kernel wants the scheduler to be loaded again. */
@@ -473,10 +522,13 @@ static int sched_explain(struct placer *base, uint32_t tid, char *buf, size_t le
 		[STARLING_ROLE_TOOL] = "shares what its agent's weight gives",
 		[STARLING_ROLE_BACKGROUND] = "runs when nobody else wants to",
 	};
+	struct sched_placer *sp = to_sched(base);
 	const struct told *k;
 	int n;
 
-	HASH_FIND(hh, to_sched(base)->told, &tid, sizeof(tid), k);
+	if (sp->task)
+		return placer_task.explain(sp->task, tid, buf, len);
+	HASH_FIND(hh, sp->told, &tid, sizeof(tid), k);
 	if (!k || k->role >= sizeof(tiers) / sizeof(tiers[0]) || !tiers[k->role])
 		return 0;
 	n = snprintf(buf, len, "scheduled by Starling (sched_ext): %s", tiers[k->role]);
@@ -499,30 +551,53 @@ static void give_back(struct sched_placer *sp)
 		drop_agent(sp, a);
 }
 
-static int sched_open(struct placer **out, struct journal *j)
+static int load(struct sched_placer *sp)
+{
+	int err;
+
+	sp->skel = sched_bpf__open();
+	if (!sp->skel)
+		return -errno;
+	if (sp->task)
+		sp->skel->struct_ops.starling->flags |= SWITCH_PARTIAL;
+	err = sched_bpf__load(sp->skel);
+	if (!err)
+		err = attach(sp);
+	if (err)
+		sched_bpf__destroy(sp->skel);
+	return err;
+}
+
+static int open_with(struct placer **out, struct journal *j, bool partial)
 {
 	struct sched_placer *sp = calloc(1, sizeof(*sp));
-	int err = -ENOMEM;
+	int err = 0;
 
 	if (!sp)
-		return err;
+		return -ENOMEM;
 	sp->base.journal = j;
-	sp->skel = sched_bpf__open_and_load();
-	if (!sp->skel) {
-		err = -errno;
-		goto out_free;
+	if (partial)
+		err = placer_task.open(&sp->task, j);
+	if (!err)
+		err = load(sp);
+	if (!err) {
+		*out = &sp->base;
+		return 0;
 	}
-	err = attach(sp);
-	if (err)
-		goto out_skel;
-	*out = &sp->base;
-	return 0;
-
-out_skel:
-	sched_bpf__destroy(sp->skel);
-out_free:
+	if (sp->task)
+		placer_task.close(sp->task);
 	free(sp);
 	return err;
+}
+
+static int sched_open(struct placer **out, struct journal *j)
+{
+	return open_with(out, j, false);
+}
+
+static int partial_open(struct placer **out, struct journal *j)
+{
+	return open_with(out, j, true);
 }
 
 /* Off: the kernel's own scheduler has all tasks back; apply() begins anew. */
@@ -532,7 +607,7 @@ static int sched_undo(struct placer *base)
 	int n = HASH_COUNT(sp->told);
 
 	give_back(sp);
-	return n;
+	return sp->task ? placer_task.undo(sp->task) : n;
 }
 
 static void sched_close(struct placer *base)
@@ -541,22 +616,27 @@ static void sched_close(struct placer *base)
 
 	give_back(sp);
 	sched_bpf__destroy(sp->skel);
+	if (sp->task)
+		placer_task.close(sp->task);
 	free(sp);
 }
 
-const struct placer_ops placer_sched_ext = {
-	.name = "sched_ext",
-	.probe = sched_probe,
-	.open = sched_open,
-	.apply = sched_apply,
-	.place = sched_place,
-	.agents = sched_agents,
-	.grant = sched_grant,
-	.beat = sched_beat,
-	.forget = sched_forget,
-	.explain = sched_explain,
-	.undo = sched_undo,
-	.close = sched_close,
-};
+#define SCHED_PLACER(name_, open_) {	\
+	.name = name_,			\
+	.probe = sched_probe,		\
+	.open = open_,			\
+	.apply = sched_apply,		\
+	.place = sched_place,		\
+	.agents = sched_agents,		\
+	.grant = sched_grant,		\
+	.beat = sched_beat,		\
+	.forget = sched_forget,		\
+	.explain = sched_explain,	\
+	.undo = sched_undo,		\
+	.close = sched_close,		\
+}
+
+const struct placer_ops placer_sched_ext = SCHED_PLACER("sched_ext", sched_open);
+const struct placer_ops placer_sched_partial = SCHED_PLACER("sched_ext_partial", partial_open);
 
 #endif

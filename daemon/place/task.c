@@ -95,6 +95,15 @@ static void want_extras(struct placed *p, const struct role_plan *r)
 		p->want.clamp.max = r->clamp_max;
 }
 
+/* Its scheduler decides the rest. Who wants to run last does so in the idle class. */
+static void want_ext(struct placed *p)
+{
+	int flags = p->c.orig.policy & SCHED_RESET_ON_FORK;
+
+	if ((p->c.orig.policy & ~SCHED_RESET_ON_FORK) != SCHED_IDLE)
+		p->want.policy = SCHED_EXT | flags;
+}
+
 static void find_want(const struct task_placer *tp, struct placed *p,
 		      const struct plan *plan)
 {
@@ -104,6 +113,10 @@ static void find_want(const struct task_placer *tp, struct placed *p,
 	if (p->fixed || !plan || p->role >= __STARLING_ROLE_MAX)
 		return;
 	r = &plan->role[p->role];
+	if (p->ext && !tp->masks_only) {
+		want_ext(p);
+		return;
+	}
 	want_mask(p, r);
 	if (tp->masks_only)
 		return;
@@ -375,6 +388,8 @@ static const char *policy_text(int policy)
 		return "batch";
 	case SCHED_IDLE:
 		return "idle";
+	case SCHED_EXT:
+		return "sched_ext";
 	case SCHED_FIFO:
 	case SCHED_RR:
 		return "real-time";

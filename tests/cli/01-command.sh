@@ -68,7 +68,7 @@ ok $? "check tells what each placer cannot do here"
 "$STARLING" check --json 2>/dev/null | python3 -c '
 import json, sys
 p = {p["name"]: p["cannot"] for p in json.load(sys.stdin)["placers"]}
-assert list(p) == ["sched_ext", "cgroup", "task"], p
+assert list(p) == ["sched_ext", "sched_ext_partial", "cgroup", "task"], p
 assert "agents\x27 weights have no effect" in p["task"], p
 assert all(text not in p["sched_ext"] for text in p["task"] if "weights" in text), p'
 ok $? "check --json, too"

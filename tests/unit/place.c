@@ -371,6 +371,51 @@ static void clamps(void **x)
 	(void)x;
 }
 
+static void apply_ext(pid_t pid)
+{
+	struct place_task t = task_of(pid, pid, STARLING_ROLE_TOOL);
+
+	t.ext = true;
+	apply(&t, 1);
+}
+
+/* The plan's class and CPUs for its role are a scheduler's business then. */
+static void under_sched_ext(void **x)
+{
+	struct kid k = kid_start(), idle = kid_start();
+	struct attrs before = kid_attrs(k.pid), want = before;
+	struct sched_param param = { 0 };
+	char text[256];
+	pid_t child;
+
+	apply_ext(k.pid);
+	if (kid_attrs(k.pid).policy == SCHED_OTHER) {
+		kid_end(&idle);
+		kid_end(&k);	/* this kernel has no such class */
+		skip();
+	}
+	want.policy = SCHED_EXT;
+	assert_attrs_equal(kid_attrs(k.pid), want);
+	ops->explain(p, k.pid, text, sizeof(text));
+	assert_non_null(strstr(text, "class sched_ext (was normal)"));
+	child = kid_fork(&k);
+	assert_attrs_equal(kid_attrs(child), want);
+	apply_ext(child);	/* learns it, and restores the other */
+	assert_attrs_equal(kid_attrs(k.pid), before);
+	apply_one(child, STARLING_ROLE_ORCHESTRATOR);
+	assert_attrs_equal(kid_attrs(child), before);
+	assert_int_equal(sched_setscheduler(idle.pid, SCHED_IDLE, &param), 0);
+	apply_ext(idle.pid);
+	assert_int_equal(kid_attrs(idle.pid).policy, SCHED_IDLE);
+	apply_ext(k.pid);
+	assert_int_equal(die_and_undo(), 1);
+	assert_attrs_equal(kid_attrs(k.pid), before);
+	kid_kill(child);
+	kid_end(&idle);
+	kid_end(&k);
+	(void)x;
+}
+
 static void a_nice_value_is_added_to(void **x)
 {
 	struct kid k = kid_start();
@@ -699,6 +744,7 @@ int main(void)
 		with_placer(a_slice_of_its_own_stays),
 		with_placer(a_slice_changed_by_others_later),
 		with_placer(clamps),
+		with_placer(under_sched_ext),
 		with_placer(a_nice_value_is_added_to),
 		with_placer(a_mask_set_by_others),
 		with_placer(changed_by_others_later),

@@ -35,6 +35,8 @@ static void each_has_its_own(void **x)
 	assert_false(says("sched_ext", "weights"));
 	assert_false(says("sched_ext", "a feeder that yields"));
 	assert_true(says("sched_ext", "cpu.idle"));
+	assert_true(says("sched_ext_partial", "that nobody else wants"));
+	assert_false(says("sched_ext", "that nobody else wants"));
 	(void)x;
 }
 
