@@ -3,26 +3,13 @@
  * The part of NVML that tells who uses the GPU, for the emulated device. It only
  * reads: a machine on which no CUDA program ran yet shows an idle device.
  */
-#include "device.h"
+#include "nvml.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-#define EXPORT __attribute__((visibility("default")))
-
-typedef int nvmlReturn_t;
-typedef struct nvml_device *nvmlDevice_t;
-
-enum {
-	NVML_SUCCESS = 0,
-	NVML_ERROR_UNINITIALIZED = 1,
-	NVML_ERROR_INVALID_ARGUMENT = 2,
-	NVML_ERROR_NOT_SUPPORTED = 3,
-	NVML_ERROR_NOT_FOUND = 6,
-	NVML_ERROR_INSUFFICIENT_SIZE = 7,
-	NVML_ERROR_UNKNOWN = 999,
-};
+#include <unistd.h>
 
 typedef struct {
 	unsigned int gpu, memory;
@@ -55,15 +42,25 @@ _Static_assert(sizeof(nvmlProcessUtilizationSample_t) == 32, "NVML ABI");
 /* rates are over this time, as those of the real library roughly are */
 #define WINDOW_NS	1000000000ULL
 
-struct nvml_device {
-	struct gpuemu_device *shared;
-};
+/* the ring of "samples", and how often one is taken of each process */
+enum { RING_SAMPLES = 72 };
+
+#define STEP_NS		166666667ULL
 
 static struct nvml_device device;
 static int users;
 
+static nvmlReturn_t driver_answers(void)
+{
+	while (nvml_mode("hang"))
+		usleep(10000);
+	if (nvml_mode("crash"))
+		abort();
+	return nvml_mode("gone") ? NVML_ERROR_DRIVER_NOT_LOADED : NVML_SUCCESS;
+}
+
 /* The device file may appear after nvmlInit(): look again at each call. */
-static nvmlReturn_t check(nvmlDevice_t d, const void *out)
+nvmlReturn_t nvml_check(nvmlDevice_t d, const void *out)
 {
 	if (!users)
 		return NVML_ERROR_UNINITIALIZED;
@@ -71,13 +68,15 @@ static nvmlReturn_t check(nvmlDevice_t d, const void *out)
 		return NVML_ERROR_INVALID_ARGUMENT;
 	if (!device.shared)
 		device.shared = gpuemu_map(0);
-	return NVML_SUCCESS;
+	return driver_answers();
 }
 
 EXPORT nvmlReturn_t nvmlInit_v2(void)
 {
-	users++;
-	return NVML_SUCCESS;
+	nvmlReturn_t res = driver_answers();
+
+	users += !res;
+	return res;
 }
 
 EXPORT nvmlReturn_t nvmlInitWithFlags(unsigned int flags)
@@ -107,6 +106,8 @@ EXPORT const char *nvmlErrorString(nvmlReturn_t res)
 		return "The requested operation is not available on target device";
 	case NVML_ERROR_NOT_FOUND:
 		return "A query to find an object was unsuccessful";
+	case NVML_ERROR_DRIVER_NOT_LOADED:
+		return "Driver Not Loaded";
 	case NVML_ERROR_INSUFFICIENT_SIZE:
 		return "An input argument is not large enough";
 	}
@@ -143,7 +144,7 @@ EXPORT nvmlReturn_t nvmlDeviceGetHandleByIndex_v2(unsigned int index, nvmlDevice
 
 EXPORT nvmlReturn_t nvmlDeviceGetIndex(nvmlDevice_t d, unsigned int *out)
 {
-	nvmlReturn_t res = check(d, out);
+	nvmlReturn_t res = nvml_check(d, out);
 
 	if (!res)
 		*out = 0;
@@ -152,7 +153,7 @@ EXPORT nvmlReturn_t nvmlDeviceGetIndex(nvmlDevice_t d, unsigned int *out)
 
 EXPORT nvmlReturn_t nvmlDeviceGetName(nvmlDevice_t d, char *out, unsigned int len)
 {
-	nvmlReturn_t res = check(d, out);
+	nvmlReturn_t res = nvml_check(d, out);
 
 	if (!res)
 		snprintf(out, len, "%s", GPUEMU_NAME);
@@ -161,20 +162,18 @@ EXPORT nvmlReturn_t nvmlDeviceGetName(nvmlDevice_t d, char *out, unsigned int le
 
 EXPORT nvmlReturn_t nvmlDeviceGetUUID(nvmlDevice_t d, char *out, unsigned int len)
 {
-	nvmlReturn_t res = check(d, out);
+	nvmlReturn_t res = nvml_check(d, out);
 
 	if (!res)
 		snprintf(out, len, "GPU-73746172-6c69-6e67-2d67-7075656d7500");
 	return res;
 }
 
-static unsigned int percent_busy(uint32_t pid, uint64_t from)
+static unsigned int percent_busy(uint32_t pid, uint64_t from, uint64_t to)
 {
-	uint64_t now = gpuemu_now();
-
-	if (!device.shared || now <= from)
+	if (!device.shared || to <= from)
 		return 0;
-	return gpuemu_busy_between(device.shared, pid, from, now) * 100 / (now - from);
+	return gpuemu_busy_between(device.shared, pid, from, to) * 100 / (to - from);
 }
 
 static unsigned int percent_memory(void)
@@ -189,22 +188,25 @@ static unsigned int percent_memory(void)
 
 EXPORT nvmlReturn_t nvmlDeviceGetUtilizationRates(nvmlDevice_t d, nvmlUtilization_t *out)
 {
-	nvmlReturn_t res = check(d, out);
+	nvmlReturn_t res = nvml_check(d, out);
+	uint64_t now = gpuemu_now();
 
 	if (res)
 		return res;
-	out->gpu = percent_busy(0, gpuemu_now() - WINDOW_NS);
-	out->memory = percent_memory();
+	out->gpu = percent_busy(0, now - WINDOW_NS, now);
+	out->memory = nvml_mode("gb10") ? 0 : percent_memory();
 	return NVML_SUCCESS;
 }
 
 EXPORT nvmlReturn_t nvmlDeviceGetMemoryInfo(nvmlDevice_t d, nvmlMemory_t *out)
 {
-	nvmlReturn_t res = check(d, out);
+	nvmlReturn_t res = nvml_check(d, out);
 	struct gpuemu_stats st = { .mem_total = gpuemu_mem_total() };
 
 	if (res)
 		return res;
+	if (nvml_mode("gb10"))
+		return NVML_ERROR_NOT_SUPPORTED;
 	if (device.shared)
 		gpuemu_stats(device.shared, &st);
 	out->total = st.mem_total;
@@ -242,7 +244,7 @@ EXPORT nvmlReturn_t nvmlDeviceGetComputeRunningProcesses_v3(nvmlDevice_t d, unsi
 							    nvmlProcessInfo_t *out)
 {
 	const struct gpuemu_proc *p[GPUEMU_PROCS];
-	nvmlReturn_t res = check(d, count);
+	nvmlReturn_t res = nvml_check(d, count);
 	unsigned int n, i, room;
 
 	if (res)
@@ -274,34 +276,79 @@ static uint64_t window_start(unsigned long long last_seen, uint64_t *stamp_us)
 	return now - WINDOW_NS;
 }
 
+/* One sample a process, over all the time since the last look. */
+static unsigned int fill_means(nvmlProcessUtilizationSample_t *out, const struct gpuemu_proc **p,
+			       unsigned int n, unsigned long long last_seen)
+{
+	uint64_t stamp, from = window_start(last_seen, &stamp);
+
+	for (unsigned int i = 0; i < n; i++) {
+		out[i].pid = atomic_load(&p[i]->pid);
+		out[i].timestamp = stamp;
+		out[i].sm = percent_busy(out[i].pid, from, gpuemu_now());
+	}
+	return n;
+}
+
+/*
+ * As a ring of so many samples that are not in order, filled every so often by all
+ * processes: with many of them it covers less time. Two of the samples are not
+ * what they seem: one was handed out before, one says more than 100 %.
+ */
+static unsigned int fill_ring(nvmlProcessUtilizationSample_t *out, const struct gpuemu_proc **p,
+			      unsigned int n, unsigned long long last_seen)
+{
+	uint64_t real, now = gpuemu_now(), steps = RING_SAMPLES / n, age;
+	unsigned int have = 0;
+
+	window_start(last_seen, &real);
+	for (uint64_t step = 0; step < steps && step * STEP_NS < now; step++) {
+		/* at the same times whoever asks when */
+		age = now % STEP_NS + step * STEP_NS;
+		if (real - age / 1000 <= last_seen)
+			break;
+		for (unsigned int i = 0; i < n; i++) {
+			out[have].pid = atomic_load(&p[i]->pid);
+			out[have].timestamp = real - age / 1000;
+			out[have].sm = percent_busy(out[have].pid, now - age - STEP_NS, now - age);
+			have++;
+		}
+	}
+	out[have] = (nvmlProcessUtilizationSample_t){
+		.pid = atomic_load(&p[0]->pid), .timestamp = last_seen, .sm = 100,
+	};
+	out[have + 1] = (nvmlProcessUtilizationSample_t){
+		.pid = atomic_load(&p[0]->pid), .timestamp = real, .sm = 4711,
+	};
+	return have + 2;
+}
+
 EXPORT nvmlReturn_t nvmlDeviceGetProcessUtilization(nvmlDevice_t d,
 						    nvmlProcessUtilizationSample_t *out,
 						    unsigned int *count,
 						    unsigned long long last_seen)
 {
 	const struct gpuemu_proc *p[GPUEMU_PROCS];
-	nvmlReturn_t res = check(d, count);
-	uint64_t from, stamp;
-	unsigned int n, i;
+	nvmlReturn_t res = nvml_check(d, count);
+	unsigned int n, room;
+	bool ring;
 
 	if (res)
 		return res;
+	if (nvml_mode("no-usage"))
+		return NVML_ERROR_NOT_SUPPORTED;
 	n = live_clients(p);
 	if (!n) {
 		*count = 0;
 		return NVML_ERROR_NOT_FOUND;
 	}
-	if (!out || *count < n) {
-		*count = n;
+	ring = nvml_mode("samples");
+	room = out ? *count : 0;
+	if (room < (ring ? RING_SAMPLES + 2 : n)) {
+		*count = ring ? RING_SAMPLES + 2 : n;
 		return NVML_ERROR_INSUFFICIENT_SIZE;
 	}
-	from = window_start(last_seen, &stamp);
-	for (i = 0; i < n; i++) {
-		memset(&out[i], 0, sizeof(out[i]));
-		out[i].pid = atomic_load(&p[i]->pid);
-		out[i].timestamp = stamp;
-		out[i].sm = percent_busy(out[i].pid, from);
-	}
-	*count = n;
+	memset(out, 0, room * sizeof(*out));
+	*count = (ring ? fill_ring : fill_means)(out, p, n, last_seen);
 	return NVML_SUCCESS;
 }
