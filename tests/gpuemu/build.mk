@@ -7,4 +7,6 @@ $(eval $(call sharedlib,gpuemu/libcuda.so.1,$(GPUEMU_CUDA),-Wl$(comma)-soname$(c
 $(eval $(call sharedlib,gpuemu/libnvidia-ml.so.1,$(addprefix $(GPUEMU)/,device.c nvml.c nvml-energy.c nvml-mode.c),-Wl$(comma)-soname$(comma)libnvidia-ml.so.1))
 $(eval $(call sharedlib,gpuemu/old/libnvidia-ml.so.1,$(GPUEMU)/nvml-old.c,))
 $(eval $(call program,gpuemu,$(GPUEMU)/device.c $(GPUEMU)/status.c))
+$(eval $(call testprog,gpuemu-nvml,$(GPUEMU)/device.c $(GPUEMU)/nvml-test.c $(wildcard daemon/sense/gpu/*.c) \
+	daemon/log.c,$(CMOCKA_LIBS) -ldl))
 $(eval $(call testprog,gpuemu-test,$(GPUEMU)/device.c $(GPUEMU)/test.c,$(CMOCKA_LIBS) -ldl))

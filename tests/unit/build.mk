@@ -20,3 +20,9 @@ $(eval $(call testprog,unit-noise,tests/unit/noise.c $(unit_kid),$(CMOCKA_LIBS))
 rung_src := $(addprefix daemon/place/,rung.c attr.c sattr.c cgfs.c) daemon/cpuset.c
 $(eval $(call testprog,unit-rung,tests/unit/rung.c $(rung_src),$(CMOCKA_LIBS)))
 $(eval $(call testprog,unit-others,tests/unit/others.c daemon/others.c,$(CMOCKA_LIBS)))
+
+gpu_src := $(wildcard daemon/sense/gpu/*.c) daemon/log.c
+$(eval $(call testprog,unit-gpu-text,tests/unit/gpu-text.c $(gpu_src),$(CMOCKA_LIBS)))
+$(eval $(call testprog,unit-gpu-ledger,tests/unit/gpu-ledger.c $(gpu_src),$(CMOCKA_LIBS)))
+$(eval $(call testprog,unit-gpu-files,tests/unit/gpu-files.c $(gpu_src),$(CMOCKA_LIBS)))
+$(eval $(call testprog,unit-gpu-link,tests/unit/gpu-link.c $(gpu_src),$(CMOCKA_LIBS)))

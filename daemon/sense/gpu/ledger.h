@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * ledger.h - what each process has had of the GPUs, out of samples.
+ *
+ * Samples tell changes, this keeps totals: while a process lives they never go
+ * back, also when a reader ends and another begins. No I/O, but for asking
+ * whether a process that is in no sample any more has ended.
+ */
+#ifndef STARLING_GPU_LEDGER_H
+#define STARLING_GPU_LEDGER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uthash.h>
+#include "daemon/sense/gpu/gpu.h"
+
+enum { LEDGER_MAX = 1024 };
+
+struct gpu_account {
+	uint32_t pid;		/* key */
+	uint64_t start_ticks;
+	uint64_t start_ns;	/* of the record it is told in; 0: none yet */
+	struct gpu_value busy;	/* ns, since first seen */
+	struct gpu_value memory;	/* bytes now */
+	struct gpu_value energy;	/* uJ, since first seen */
+	uint64_t wait_ns;	/* in the driver's wait calls, at the last sample */
+	uint32_t seen;		/* sample that last had it */
+	UT_hash_handle hh;
+};
+
+struct gpu_totals {
+	char pci[20];
+	struct gpu_value busy;
+	struct gpu_value energy;
+	struct gpu_value faults;
+	uint64_t last_fault;
+};
+
+struct gpu_ledger {
+	const char *root;	/* of /proc; "" */
+	struct gpu_account *head;
+	uint32_t round;
+	uint64_t overflow;	/* processes not taken in: table full */
+	uint64_t lost;		/* not told by the reader: no room */
+	unsigned int ndevice;
+	struct gpu_totals device[GPU_DEVICES_MAX];
+	struct gpu_value package;
+};
+
+/*
+ * Book a sample. @wait_ns: how long process @pid's threads have waited in the
+ * driver so far. Where no source tells whose work a device does, its busy time
+ * is shared out by what that grew by, and marked as an estimate. A device's
+ * energy is shared out by busy time; what it used while nobody had it is
+ * nobody's.
+ */
+void ledger_take(struct gpu_ledger *l, const struct gpu_sample *s,
+		 uint64_t (*wait_ns)(void *ctx, uint32_t pid), void *ctx);
+/* Nothing is known for now; totals stay, and go on when something is. */
+void ledger_doubt(struct gpu_ledger *l);
+void ledger_free(struct gpu_ledger *l);
+
+const struct gpu_account *ledger_find(const struct gpu_ledger *l, uint32_t pid);
+const struct gpu_totals *ledger_device(const struct gpu_ledger *l, const char *pci);
+
+/*
+ * Write what is known into the records of the processes' first threads, and
+ * "not known" into all others: no thread can be told apart from another.
+ */
+void ledger_fill(struct gpu_ledger *l, struct starling_task_record *rec, size_t n);
+
+#endif
