@@ -35,6 +35,7 @@ struct options {
 	bool dry_run;
 	bool no_bpf;
 	bool no_kmod;
+	bool no_gpu;
 	bool journal_undo;
 	bool no_guard;		/* rules are not tried */
 	uint64_t guard_epoch_ns;	/* 0: the policy's own */

@@ -23,6 +23,7 @@
 #include "daemon/others.h"
 #include "daemon/paths.h"
 #include "daemon/rules.h"
+#include "daemon/sense/gpu/reader.h"
 #include "daemon/self.h"
 
 enum { EXIT_DENIED = 4 };
@@ -32,7 +33,7 @@ const char *argp_program_version = "starlingd " STARLING_VERSION;
 enum {
 	OPT_PLACER = 0x100, OPT_RUNDIR, OPT_SOCKET, OPT_NO_BPF, OPT_NO_KMOD,
 	OPT_CUDA_LIB, OPT_UNDO, OPT_LEASES, OPT_NOISE, OPT_GUARD, OPT_GUARD_EPOCH,
-	OPT_SCHED_EXT, OPT_SCHED_PARTIAL,
+	OPT_SCHED_EXT, OPT_SCHED_PARTIAL, OPT_GPU,
 };
 
 static const struct argp_option option_table[] = {
@@ -50,6 +51,8 @@ static const struct argp_option option_table[] = {
 	{ "no-bpf", OPT_NO_BPF, NULL, 0, "Use /proc only", 0 },
 	{ "no-kmod", OPT_NO_KMOD, NULL, 0, "Do not use /dev/starling", 0 },
 	{ "cuda-lib", OPT_CUDA_LIB, "PATH", 0, "Watch this libcuda too", 0 },
+	{ "gpu", OPT_GPU, "on|off", 0,
+	  "Ask GPU drivers who uses them, how much and for how long (default: on)", 0 },
 	{ "noise", OPT_NOISE, "on|off", 0,
 	  "Keep interrupts and kernel threads off protected CPUs (default: on)", 0 },
 	{ "guard", OPT_GUARD, "on|off", 0,
@@ -104,6 +107,13 @@ static void parse_sched_ext(struct options *o, const char *arg, struct argp_stat
 	o->sched_ext = use;
 }
 
+static void parse_gpu(struct options *o, const char *arg, struct argp_state *state)
+{
+	o->no_gpu = !strcmp(arg, "off");
+	if (!o->no_gpu && strcmp(arg, "on"))
+		argp_error(state, "--gpu is on or off, not '%s'", arg);
+}
+
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct options *o = state->input;
@@ -147,6 +157,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		break;
 	case OPT_SCHED_PARTIAL:
 		o->sched_partial = true;
+		break;
+	case OPT_GPU:
+		parse_gpu(o, arg, state);
 		break;
 	case OPT_UNDO:
 		o->journal_undo = true;
@@ -236,6 +249,7 @@ static int open_sense(struct daemon *d)
 		.rules = &d->opt.rules,
 		.no_bpf = d->opt.no_bpf,
 		.no_kmod = d->opt.no_kmod,
+		.gpu = !d->opt.no_gpu,
 		.cuda_lib = d->opt.cuda_lib,
 	};
 	int err = sense_open(&d->sense, &opts);
@@ -375,6 +389,8 @@ int main(int argc, char **argv)
 	};
 	int err;
 
+	if (argc == 2 && !strcmp(argv[1], GPU_READER_ARG))
+		return gpu_reader_main();
 	argp_err_exit_status = 2;
 	if (argp_parse(&argp, argc, argv, 0, NULL, &d.opt))
 		return 2;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include "daemon/manage.h"
 #include "daemon/procfs.h"
+#include "daemon/report-gpu.h"
 #include "daemon/report-guard.h"
 #include "daemon/report-plan.h"
 #include "daemon/roles.h"
@@ -272,6 +273,7 @@ json_t *report_status(struct daemon *d)
 	put(o, "noise", noise(d));
 	put(o, "agents", agents(d));
 	put(o, "feeders", feeders(d));
+	put(o, "gpu", report_gpu(d));
 	put(o, "daemon", own(d));
 	return o;
 }

@@ -22,6 +22,40 @@ static void format_gpu(const json_t *row, const char *key, char *buf, size_t len
 		snprintf(buf, len, "%s%.2f", mark, field_real(row, key));
 }
 
+/* A value with its source: "~" where it is an estimate. */
+static void format_scaled(const json_t *row, const char *key, double unit, char *buf, size_t len)
+{
+	const json_t *v = json_object_get(row, key), *n = json_object_get(v, "value");
+	const char *mark = json_is_true(json_object_get(v, "estimated")) ? "~" : "";
+
+	if (json_is_real(n))
+		snprintf(buf, len, "%s%.2f", mark, json_real_value(n) / unit);
+	else if (json_is_integer(n))
+		snprintf(buf, len, "%s%.0f", mark, json_integer_value(n) / unit);
+}
+
+static void format_value(const json_t *row, const char *key, char *buf, size_t len)
+{
+	format_scaled(row, key, 1, buf, len);
+}
+
+static void format_mib(const json_t *row, const char *key, char *buf, size_t len)
+{
+	format_scaled(row, key, 1 << 20, buf, len);
+}
+
+/* "driver", or "driver+model" of a sum that has both. */
+static void format_source(const json_t *row, const char *key, char *buf, size_t len)
+{
+	const json_t *list = json_object_get(json_object_get(row, key), "source"), *word;
+	size_t i, n = 0;
+
+	json_array_foreach(list, i, word)
+		if (n < len)
+			n += snprintf(buf + n, len - n, "%s%s", i ? "+" : "",
+				      json_string_value(word));
+}
+
 static const struct column agent_columns[] = {
 	{ "AGENT", "id", 0, NULL },
 	{ "NAME", "name", SCOLS_FL_TRUNC, NULL },
@@ -45,6 +79,30 @@ static const struct column feeder_columns[] = {
 	{ "WAITS", "waits", SCOLS_FL_RIGHT, table_int },
 	{ "GPU_S", "gpu_wait_s", SCOLS_FL_RIGHT, table_real },
 	{ "STARVED_MS", "starved_ms", SCOLS_FL_RIGHT, table_real },
+	{ 0 },
+};
+
+static const struct column process_columns[] = {
+	{ "PID", "pid", SCOLS_FL_RIGHT, table_int },
+	{ "COMM", "comm", 0, NULL },
+	{ "AGENT", "agent", 0, NULL },
+	{ "BUSY_S", "busy_s", SCOLS_FL_RIGHT, format_value },
+	{ "MEM_MIB", "memory_bytes", SCOLS_FL_RIGHT, format_mib },
+	{ "ENERGY_J", "energy_j", SCOLS_FL_RIGHT, format_value },
+	{ "SOURCE", "busy_s", 0, format_source },
+	{ 0 },
+};
+
+static const struct column gpu_columns[] = {
+	{ "GPU", "id", 0, NULL },
+	{ "NAME", "name", SCOLS_FL_TRUNC, NULL },
+	{ "BUSY_%", "busy_percent", SCOLS_FL_RIGHT, format_value },
+	{ "MEM_MIB", "memory_bytes", SCOLS_FL_RIGHT, format_mib },
+	{ "OF_MIB", "memory_total_bytes", SCOLS_FL_RIGHT, format_mib },
+	{ "POWER_W", "power_w", SCOLS_FL_RIGHT, format_value },
+	{ "ENERGY_J", "energy_j", SCOLS_FL_RIGHT, format_value },
+	{ "MHZ", "clock_mhz", SCOLS_FL_RIGHT, format_value },
+	{ "FAULTS", "faults", SCOLS_FL_RIGHT, format_value },
 	{ 0 },
 };
 
@@ -143,6 +201,26 @@ static void print_foot(const json_t *status)
 	       field_int(own, "changes_in_effect"), field_int(own, "lost_events"));
 }
 
+/* GPUs and who uses them, where a source tells; else why not. */
+static int print_gpu(const json_t *gpu, bool words)
+{
+	const json_t *devices = json_object_get(gpu, "devices");
+	const json_t *processes = json_object_get(gpu, "processes");
+	int err = 0;
+
+	if (json_array_size(devices)) {
+		putchar('\n');
+		err = table_print(gpu_columns, devices, words);
+	} else if (words) {
+		printf("\nGPU values: none: %s\n", field_known(gpu, "why") ?
+		       field_text(gpu, "why") : "no device");
+	}
+	if (err || !json_array_size(processes))
+		return err;
+	putchar('\n');
+	return table_print(process_columns, processes, words);
+}
+
 static int print_status(const json_t *status, const struct common *o)
 {
 	const json_t *agents = json_object_get(status, "agents");
@@ -162,6 +240,8 @@ static int print_status(const json_t *status, const struct common *o)
 	} else if (!err && words) {
 		puts("\nno GPU threads");
 	}
+	if (!err)
+		err = print_gpu(json_object_get(status, "gpu"), words);
 	if (words)
 		print_foot(status);
 	return err;

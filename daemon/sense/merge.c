@@ -112,7 +112,8 @@ static bool worth_publishing(const struct starling_task_record *r, uint16_t plac
 	if (!r->agent_id || r->agent_id & LOCAL_AGENT)
 		return false;
 	return r->placement != placement || r->gpu_last_ns || r->gpu_alloc_bytes ||
-		r->gpu_launches || r->starved_ns || r->role_source == STARLING_BY_DETECTION;
+		r->gpu_launches || r->starved_ns || r->gpu_busy_ns || r->gpu_memory_bytes ||
+		r->role_source == STARLING_BY_DETECTION;
 }
 
 void merge_publish(struct kmod *k, const struct starling_task_record *task, size_t n,

@@ -10,6 +10,7 @@
 #include "daemon/sense/array.h"
 #include "daemon/sense/cuda.h"
 #include "daemon/sense/devices.h"
+#include "daemon/sense/gpu/gpus.h"
 #include "daemon/sense/kmod.h"
 #include "daemon/sense/merge.h"
 #include "daemon/sense/probe.h"
@@ -30,6 +31,7 @@ struct sense {
 	struct cuda *cuda;
 	struct kmod *kmod;
 	struct proc *proc;
+	struct gpus *gpus;	/* NULL: not asked */
 	struct array merged;
 	struct array agents;
 	uint64_t gpu_ns;	/* last sign of a GPU thread */
@@ -62,6 +64,8 @@ static void hand_on(struct sense *s, enum sense_event_type type,
 		.ns = ev->ns,
 	};
 
+	if (s->gpus && (type == SENSE_GPU_OPEN || type == SENSE_GPU_FIRST_WAIT))
+		gpus_used(s->gpus, ev->tgid);
 	if (s->opts.on_event)
 		s->opts.on_event(s->opts.ctx, &out);
 }
@@ -208,6 +212,7 @@ int sense_open(struct sense **out, const struct sense_opts *opts)
 		return err;
 	}
 	open_kmod(s);
+	s->gpus = opts->gpu ? gpus_open() : NULL;
 	*out = s;
 	return 0;
 }
@@ -218,6 +223,7 @@ void sense_close(struct sense *s)
 		return;
 	if (s->kmod)
 		kmod_close(s->kmod);
+	gpus_close(s->gpus);
 	cuda_close(s->cuda);
 	probe_close(s->probe);
 	proc_close(s->proc);
@@ -274,6 +280,8 @@ int sense_tick(struct sense *s, uint64_t now_ns)
 		s->module_ns = now_ns;
 		open_kmod(s);
 	}
+	if (s->gpus)
+		gpus_tick(s->gpus, now_ns, active);
 	if (!s->probe)
 		return 0;
 	devices_tick(s, now_ns);
@@ -332,6 +340,8 @@ static int read_module(struct sense *s, struct starling_task_record *rec,
 	v->ntask = s->merged.used;
 	v->agent = s->agents.data;
 	v->nagent = s->agents.used;
+	if (s->gpus)
+		gpus_fill(s->gpus, s->merged.data, v->ntask);
 	merge_publish(s->kmod, v->task, v->ntask, &s->opts);
 	return 0;
 }
@@ -347,9 +357,16 @@ int sense_read(struct sense *s, struct sense_view *view)
 	view->task = rec;
 	if (!err && s->kmod)
 		err = read_module(s, rec, view);
+	else if (!err && s->gpus)
+		gpus_fill(s->gpus, rec, view->ntask);
 	if (!err)
 		note_active(s, view);
 	return err;
+}
+
+const struct gpus *sense_gpus(const struct sense *s)
+{
+	return s->gpus;
 }
 
 /* -- telling ------------------------------------------------------------------- */

@@ -82,8 +82,11 @@ struct sense_opts {
 	const struct starling_lease_policy *rules;	/* for the module; NULL: its own */
 	bool no_bpf;		/* --no-bpf, tests: /proc only */
 	bool no_kmod;		/* do not use /dev/starling */
+	bool gpu;		/* ask GPU drivers, by a process of one's own program */
 	const char *cuda_lib;	/* extra libcuda path to watch, or NULL */
 };
+
+struct gpus;
 
 /* What there is to sense with; for the mode line, status and check. */
 struct sense_mode {
@@ -108,6 +111,9 @@ int sense_dispatch(struct sense *s);
 int sense_tick(struct sense *s, uint64_t now_ns);
 /* Refresh and hand out everything. Returns 0 or -errno. */
 int sense_read(struct sense *s, struct sense_view *view);
+
+/* What GPU drivers tell; NULL: they are not asked. */
+const struct gpus *sense_gpus(const struct sense *s);
 
 /*
  * Put thread @tid into agent @agent_id (0: take it out) with @role. Threads

@@ -121,6 +121,54 @@ static void check_feeder(struct starling_telemetry *t, const char *style)
 	   later.run_ns >= rec.run_ns, "its values go on");
 }
 
+#define PROCESS_BITS	(1U << STARLING_VAL_GPU_BUSY | 1U << STARLING_VAL_GPU_MEMORY | \
+			 1U << STARLING_VAL_ENERGY)
+
+/* Until the driver's values of a process are there: its first thread has them. */
+static bool wait_process(struct starling_telemetry *t, struct starling_task_record *found)
+{
+	struct starling_task_record rec[64];
+	ssize_t n;
+
+	for (int i = 0; i < 600; i++) {
+		n = starling_telemetry_tasks(t, rec, 64);
+		for (ssize_t j = 0; j < n; j++) {
+			*found = rec[j];
+			if ((rec[j].valid & PROCESS_BITS) == PROCESS_BITS && rec[j].gpu_busy_ns &&
+			    rec[j].energy_uj)
+				return true;
+		}
+		pause_ms(50);
+	}
+	return false;
+}
+
+static void check_process(struct starling_telemetry *t, struct starling_agent *a)
+{
+	struct starling_agent_record sum = { 0 };
+	struct starling_task_record rec, later;
+	bool more = false;
+
+	if (!ok(wait_process(t, &rec), "a process's GPU busy time, memory and energy arrive"))
+		return;
+	ok(rec.tid == rec.tgid, "with its first thread");
+	ok(STARLING_SOURCE_OF(rec.source, STARLING_VAL_GPU_MEMORY) == STARLING_FROM_DRIVER &&
+	   STARLING_SOURCE_OF(rec.source, STARLING_VAL_GPU_BUSY) == STARLING_FROM_DRIVER &&
+	   STARLING_SOURCE_OF(rec.source, STARLING_VAL_ENERGY) & STARLING_FROM_MODEL,
+	   "each with where it is from");
+	ok(rec.estimated & 1U << STARLING_VAL_ENERGY &&
+	   !(rec.estimated & 1U << STARLING_VAL_GPU_MEMORY), "and whether it is an estimate");
+	for (int i = 0; i < 200 && !more; i++) {
+		pause_ms(50);
+		more = !starling_telemetry_task(t, rec.tid, &later) &&
+			later.gpu_busy_ns > rec.gpu_busy_ns && later.energy_uj > rec.energy_uj;
+	}
+	ok(more, "and they go on");
+	ok(!starling_agent_stat(a, STARLING_STAT_LIVE, &sum) &&
+	   sum.valid & 1U << STARLING_VAL_GPU_BUSY && sum.gpu_busy_ns >= rec.gpu_busy_ns,
+	   "the agent's sum has them");
+}
+
 /* Until no task has a value that is vouched for; one has waits that are stale. */
 static bool wait_stale(struct starling_telemetry *t)
 {
@@ -132,7 +180,7 @@ static bool wait_stale(struct starling_telemetry *t)
 		valid = stale = false;
 		n = starling_telemetry_tasks(t, rec, 64);
 		for (ssize_t j = 0; j < n; j++) {
-			valid |= rec[j].valid & 1U << STARLING_VAL_GPU_WAIT ||
+			valid |= rec[j].valid & (1U << STARLING_VAL_GPU_WAIT | PROCESS_BITS) ||
 				rec[j].placement != STARLING_PLACEMENT_UNKNOWN;
 			stale |= rec[j].stale & 1U << STARLING_VAL_GPU_WAIT && rec[j].gpu_waits;
 		}
@@ -188,6 +236,7 @@ int main(int argc, char **argv)
 	check_rules(s, true);
 	pid = run(a, argv + 3);
 	check_feeder(t, argv[2]);
+	check_process(t, a);
 	check_withdrawn(t, a, atoi(argv[1]));
 	check_rules(s, false);
 	kill(pid, SIGKILL);

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* report-gpu.h - what is known of GPUs as JSON, each value with where it is from. */
+#ifndef STARLING_REPORT_GPU_H
+#define STARLING_REPORT_GPU_H
+
+#include <jansson.h>
+
+struct daemon;
+
+json_t *report_gpu(const struct daemon *d);
+
+#endif
