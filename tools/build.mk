@@ -7,5 +7,7 @@ starling_src := $(sort tools/starling.c tools/cli.c tools/table.c tools/load.c \
 starling_src += $(sort $(wildcard daemon/policy/*.c daemon/topology*.c)) \
 	$(addprefix daemon/,cpuset.c room.c report-plan.c) \
 	$(addprefix daemon/place/,rung.c attr.c sattr.c cgfs.c)
+# What can be told of a GPU is asked in the same way, too.
+starling_src += daemon/report-caps.c $(filter-out %/gpus.c %/ledger.c %/link.c,$(sort $(wildcard daemon/sense/gpu/*.c)))
 
 $(eval $(call program,starling,$(starling_src),$(JANSSON_LIBS) $(SMARTCOLS_LIBS) $(HWLOC_LIBS)))

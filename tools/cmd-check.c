@@ -9,7 +9,9 @@
 #include "daemon/place/rung.h"
 #include "daemon/report-plan.h"
 #include "tools/check.h"
+#include "tools/check-caps.h"
 #include "tools/cli.h"
+#include "tools/table.h"
 
 static const struct check checks[] = {
 	{ "kernel", check_kernel, false },
@@ -63,9 +65,42 @@ void check_say(struct check_result *r, enum check_state state,
 	va_end(ap);
 }
 
+struct check_opts {
+	struct common common;
+	bool cuda;
+};
+
+enum { OPT_CUDA = 'c' };
+
+static const struct argp_option options[] = {
+	{ "cuda", OPT_CUDA, NULL, 0,
+	  "Ask the CUDA driver for its devices too; takes a context on each for a moment", 0 },
+	{ 0 },
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct check_opts *o = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &o->common;
+		return 0;
+	case OPT_CUDA:
+		o->cuda = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "unexpected argument '%s'", arg);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
 static const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 } };
 static const struct argp argp = {
-	.parser = cli_parse_common,
+	.options = options,
+	.parser = parse,
 	.doc = "Tell what this machine and this user allow, with a remedy for each "
 	       "'no'. Changes nothing and needs no daemon.\v"
 	       "Exit status 0: Starling can do its main job here. 1: it cannot.",
@@ -85,7 +120,78 @@ static size_t add_others(struct row *row)
 	return n;
 }
 
-static void print_json(const struct row *row, size_t n, bool able)
+/* -- what can be told of GPUs ----------------------------------------------- */
+
+static const struct column source_columns[] = {
+	{ "SOURCE", "source", 0, NULL },
+	{ "VALUE", "value", 0, NULL },
+	{ "TOLD", "told", 0, table_yes },
+	{ "DETAIL", "detail", SCOLS_FL_TRUNC, NULL },
+	{ 0 },
+};
+
+static void format_priorities(const json_t *row, const char *key, char *buf, size_t len)
+{
+	const json_t *two = json_object_get(row, key);
+
+	if (json_array_size(two) == 2)
+		snprintf(buf, len, "%lld to %lld", json_integer_value(json_array_get(two, 0)),
+			 json_integer_value(json_array_get(two, 1)));
+}
+
+static const struct column cuda_columns[] = {
+	{ "PCI", "pci", 0, NULL },
+	{ "NAME", "name", 0, NULL },
+	{ "SMS", "multiprocessors", SCOLS_FL_RIGHT, table_int },
+	{ "INTEGRATED", "integrated", 0, table_yes },
+	{ "PRIORITIES", "stream_priorities", 0, format_priorities },
+	{ "GREEN", "green_contexts", SCOLS_FL_RIGHT, table_int },
+	{ 0 },
+};
+
+/* A source that is there has a row for each value, one that is not has one. */
+static json_t *source_rows(const json_t *caps)
+{
+	json_t *rows = json_array(), *can;
+	const char *item, *text;
+	const json_t *backend;
+	size_t i;
+
+	json_array_foreach(caps, i, backend) {
+		json_t *values = json_object_get(backend, "values");
+		bool there = json_is_true(json_object_get(backend, "there"));
+
+		json_array_append_new(rows, json_pack("{s:s, s:s, s:b, s:s}", "source",
+			field_text(backend, "name"), "value", there ? "is there" : "-",
+			"told", there, "detail", field_text(backend, "detail")));
+		json_object_foreach(values, item, can) {
+			text = json_string_value(can);
+			if (!there || !text)
+				continue;
+			json_array_append_new(rows, json_pack("{s:s, s:s, s:b, s:s}", "source",
+				field_text(backend, "name"), "value", item,
+				"told", !strncmp(text, "yes", 3), "detail",
+				!strcmp(text, "yes") ? "-" : text));
+		}
+	}
+	return rows;
+}
+
+static int print_gpu(const json_t *caps, const json_t *cuda, bool head)
+{
+	json_t *rows = source_rows(caps);
+	int err;
+
+	putchar('\n');
+	err = table_print(source_columns, rows, head);
+	json_decref(rows);
+	if (err || !json_array_size(cuda))
+		return err;
+	putchar('\n');
+	return table_print(cuda_columns, cuda, head);
+}
+
+static void print_json(const struct row *row, size_t n, bool able, json_t *caps, json_t *cuda)
 {
 	json_t *list = json_array(), *placers = json_array(), *out;
 
@@ -96,8 +202,9 @@ static void print_json(const struct row *row, size_t n, bool able)
 			"name", row[i].name, "state", states[row[i].r.state].word,
 			"detail", row[i].r.detail, "remedy", row[i].r.remedy,
 			"needed", row[i].needed));
-	out = json_pack("{s:i, s:b, s:o, s:o}", "version", 1, "ok", able, "checks", list,
-			"placers", placers);
+	out = json_pack("{s:i, s:b, s:o, s:o, s:O, s:O?}", "version", 1, "ok", able,
+			"checks", list, "placers", placers, "gpu_sources", caps,
+			"cuda_devices", cuda);
 	cli_print_json(out);
 	json_decref(out);
 }
@@ -162,10 +269,28 @@ static void print_remedies(const struct row *row, size_t n, bool able)
 	     "Starling cannot do its main job here as this user: see each 'no'.");
 }
 
+static int print(const struct row *row, size_t n, bool able, const struct check_opts *o)
+{
+	json_t *caps = check_caps(), *cuda = o->cuda ? check_cuda() : NULL;
+	int err = 0;
+
+	if (o->common.json)
+		print_json(row, n, able, caps, cuda);
+	else
+		err = print_table(row, n, &o->common);
+	if (!err && !o->common.json)
+		err = print_gpu(caps, cuda, !o->common.no_legend);
+	if (!err && !o->common.json && !o->common.no_legend)
+		print_remedies(row, n, able);
+	json_decref(caps);
+	json_decref(cuda);
+	return err;
+}
+
 int cmd_check(int argc, char **argv)
 {
 	struct row row[ROWS_MAX] = { 0 };
-	struct common o = { 0 };
+	struct check_opts o = { 0 };
 	size_t n = NCHECKS;
 	bool able = true;
 
@@ -179,13 +304,9 @@ int cmd_check(int argc, char **argv)
 			able = false;
 	}
 	n += add_others(row + n);
-	if (o.json) {
-		print_json(row, n, able);
-	} else if (print_table(row, n, &o)) {
+	if (print(row, n, able, &o)) {
 		cli_error("out of memory");
 		return EX_FAILED;
-	} else if (!o.no_legend) {
-		print_remedies(row, n, able);
 	}
 	return able ? EX_OK_ : EX_FAILED;
 }
