@@ -55,7 +55,7 @@ _starling() {
 _starlingd() {
 	local cur=${COMP_WORDS[COMP_CWORD]}
 	case ${COMP_WORDS[COMP_CWORD - 1]} in
-	--noise | --guard) COMPREPLY=($(compgen -W "on off" -- "$cur")) ;;
+	--noise | --guard | --gpu) COMPREPLY=($(compgen -W "on off" -- "$cur")) ;;
 	--sched-ext) COMPREPLY=($(compgen -W "never opt-in auto" -- "$cur")) ;;
 	--placer) COMPREPLY=($(compgen -W "auto task cgroup sched_ext none" -- "$cur")) ;;
 	*) COMPREPLY=($(compgen -W "$(_starling_options starlingd)" -- "$cur"))

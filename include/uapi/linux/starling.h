@@ -211,7 +211,8 @@ enum starling_value_source {
 /*
  * Telemetry of one task (thread). Counters start when the task starts, for
  * GPU values when the probes first saw it; they never go back. What is in use
- * now (@gpu_memory_bytes) is no counter and may fall.
+ * now (@gpu_memory_bytes) is no counter and may fall. Drivers tell busy time and
+ * memory by process: then the first thread (@tid is @tgid) has them, and the energy.
  *
  * @tid, @tgid:	in the reader's PID namespace (module), the initial one (BPF)
  * @agent_id:	0 when the task belongs to no agent
