@@ -31,6 +31,7 @@ static ssize_t answer(int fd, void *out, size_t len)
 
 ssize_t check_in_child(int (*fn)(int fd), void *out, size_t len)
 {
+	const char question = GPU_READER_LOOK;
 	int fd[2];
 	ssize_t n;
 	pid_t pid;
@@ -46,7 +47,7 @@ ssize_t check_in_child(int (*fn)(int fd), void *out, size_t len)
 	if (pid < 0) {
 		n = -errno;
 	} else {
-		send(fd[0], "?", 1, MSG_NOSIGNAL);
+		send(fd[0], &question, 1, MSG_NOSIGNAL);
 		n = answer(fd[0], out, len);
 		kill(pid, SIGKILL);
 		/* one that hangs in a driver is left to init */

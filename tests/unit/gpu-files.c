@@ -185,6 +185,17 @@ static void test_drm(void **state)
 	assert_int_equal(s.proc[0].busy.n + s.proc[1].busy.n, S / 8 * 7);
 	assert_int_equal(s.proc[0].memory.n + s.proc[1].memory.n, 3 * 8192);
 	assert_false(s.proc[0].busy.estimated);
+	/* a new one, which is found when it is known that there is one, and not each time */
+	put_file(11, 13, "/dev/dri/renderD128", 9, 0);
+	s.look = true;
+	assert_int_equal(sample(&gpu_drm), 0);
+	s.look = false;
+	put_file(11, 14, "/dev/dri/renderD128", 10, 0);
+	assert_int_equal(sample(&gpu_drm), 0);
+	put_file(11, 13, NULL, 9, S / 16);
+	put_file(11, 14, NULL, 10, S / 16);
+	assert_int_equal(sample(&gpu_drm), 0);
+	check_value(device_value("0000:03:00.0", GPU_BUSY), S / 16, true);
 	/* closed */
 	take_away("/proc/11/fdinfo/12");
 	assert_int_equal(sample(&gpu_drm), 0);

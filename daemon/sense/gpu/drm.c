@@ -19,8 +19,12 @@
 
 enum { CLIENTS_MAX = 512 };
 
-/* All processes are gone through for new files no more often than this. */
+/*
+ * All processes are gone through for new files this often, which takes some 10 ms
+ * where there are many; sooner when somebody is known to have opened one.
+ */
 #define LOOK_NS		(30 * 1000000000ULL)
+#define LOOK_SOON_NS	(2 * 1000000000ULL)
 
 struct client {
 	uint32_t pid;
@@ -199,6 +203,13 @@ static bool sample_client(const struct drm *d, struct client *c, struct gpu_samp
 	return true;
 }
 
+static bool time_to_look(const struct drm *d, const struct gpu_sample *s)
+{
+	uint64_t ago = s->to_ns - d->looked_ns;
+
+	return !d->looked_ns || ago >= LOOK_NS || (s->look && ago >= LOOK_SOON_NS);
+}
+
 static int drm_sample(void *self, struct gpu_sample *s, struct gpu_caps *caps)
 {
 	struct drm *d = self;
@@ -211,7 +222,7 @@ static int drm_sample(void *self, struct gpu_sample *s, struct gpu_caps *caps)
 	}
 	s->lost += d->full;
 	/* behind the others: a new one has nothing to compare with before next time */
-	if (s->to_ns - d->looked_ns >= LOOK_NS || !d->looked_ns) {
+	if (time_to_look(d, s)) {
 		d->looked_ns = s->to_ns;
 		d->full = false;
 		look(d);

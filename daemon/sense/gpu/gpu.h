@@ -83,7 +83,9 @@ struct gpu_sample {
 	uint32_t ndevice;
 	uint32_t nproc;
 	uint32_t lost;		/* devices and processes there was no room for */
-	uint32_t last;		/* the reader ends: the driver goes or is gone */
+	uint32_t last;		/* the reader ends: there is nothing to read */
+	uint32_t look;		/* to the backends: somebody has begun to use a GPU */
+	uint32_t pad;
 	struct gpu_value package;	/* uJ of the CPU's package in the interval */
 	struct gpu_caps caps[GPU_BACKENDS];
 	struct gpu_device device[GPU_DEVICES_MAX];

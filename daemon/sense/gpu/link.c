@@ -182,6 +182,7 @@ static int wait_answer(struct gpu_link *l, uint64_t now)
 
 int gpu_link_tick(struct gpu_link *l, uint64_t now_ns, uint64_t period_ns)
 {
+	char ask;
 	int ret = 0;
 
 	if (l->fd < 0)
@@ -190,7 +191,8 @@ int gpu_link_tick(struct gpu_link *l, uint64_t now_ns, uint64_t period_ns)
 		ret = wait_answer(l, now_ns);
 	if (l->fd < 0 || l->asked || (now_ns - l->asked_ns < period_ns && !l->hint))
 		return ret;
-	if (send(l->fd, "?", 1, MSG_NOSIGNAL) != 1) {
+	ask = l->hint ? GPU_READER_LOOK : GPU_READER_ASK;
+	if (send(l->fd, &ask, 1, MSG_NOSIGNAL) != 1) {
 		end(l, now_ns, "their reader has ended");
 		return -ENODATA;
 	}

@@ -88,6 +88,7 @@ int gpu_reader_run(int fd, const char *root)
 			continue;
 		if (n <= 0)
 			return EXIT_SUCCESS;
+		r.sample.look = ask == GPU_READER_LOOK;
 		take_sample(&r);
 		n = send(fd, &r.sample, gpu_sample_size(&r.sample), MSG_NOSIGNAL);
 	} while (n > 0 && !r.sample.last);

@@ -13,8 +13,12 @@
 /* The only argument that makes the daemon's program a reader; the socket is fd 0. */
 #define GPU_READER_ARG	"--gpu-reader"
 
+/* A question is one byte: what is there, or also who has come since. */
+#define GPU_READER_ASK	'?'
+#define GPU_READER_LOOK	'!'
+
 /*
- * Answer each byte that comes from @fd, a SOCK_SEQPACKET socket, with a struct
+ * Answer each question that comes from @fd, a SOCK_SEQPACKET socket, with a struct
  * gpu_sample, until it is closed or there is nothing to read. Exit status.
  */
 int gpu_reader_run(int fd, const char *root);
