@@ -18,7 +18,7 @@ for bad in '--wait nap' '--t-ms 0' '--t-ms x' '--seconds -1' '--phase-ms 5' '--e
 	run 2 "$AGENTLOAD" feed $bad && err_is_one_line
 	ok $? "feed $bad: one line, exit 2"
 done
-for bad in '--procs 0' '--procs 9999' '--units -4' '' stray; do
+for bad in '--procs 0' '--procs 9999' '--units -4' '' stray '--kind x' '--units-last 4 --seconds 1'; do
 	# shellcheck disable=SC2086
 	run 2 "$AGENTLOAD" hog $bad && err_is_one_line
 	ok $? "hog $bad: one line, exit 2"
@@ -57,6 +57,16 @@ run 0 "$AGENTLOAD" hog --procs 2 --seconds 0.5 --json &&
 ok $? "hog --seconds counts units"
 run 0 "$AGENTLOAD" hog --procs 3 --units 500 --json && check 'j["units"] == 500'
 ok $? "hog --units does exactly those"
+for kind in cpu fork memory io barrier; do
+	run 0 "$AGENTLOAD" hog --procs 2 --units 6 --kind $kind --json &&
+		check "j['units'] == 6 and j['work'] == '$kind' and not j['per_proc'][2:]"
+	ok $? "hog --kind $kind does units of its own"
+done
+run 0 "$AGENTLOAD" hog --procs 4 --units 3 --units-last 40 --json &&
+	check 'j["per_proc"] == [3, 3, 3, 40]'
+ok $? "hog --units-last: the last process has more to do"
+run 1 env TMPDIR=/proc "$AGENTLOAD" hog --procs 1 --units 3 --kind io && err_has "kind io"
+ok $? "a hog that cannot work says why"
 run 0 "$AGENTLOAD" hog --procs 2 --seconds 0.5 --life-ms 50 --json && check 'j["spawned"] > 4'
 ok $? "hog --life-ms replaces its processes"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * `agentload hog`: tool processes that use all the CPU they get and count it in
- * units of fixed work, so that the throughput of two runs can be compared. The
+ * `agentload hog`: tool processes that use all they get, by default of the CPU,
+ * and count it in units of fixed work, so that two runs can be compared. The
  * counters live in a shared file of one 64-byte line per process, a 64-bit
  * count at the start of each; line 0 is the units handed out of a fixed total.
  */
@@ -21,15 +21,17 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "hogkind.h"
 #include "util.h"
 
-enum { MAX_HOGS = 256, LINE = 64, COUNTER_BYTES = (MAX_HOGS + 1) * LINE, UNIT_WORDS = 4096 };
+enum { MAX_HOGS = 256, LINE = 64, COUNTER_BYTES = (MAX_HOGS + 1) * LINE };
 
 struct hog {
 	unsigned int procs;
 	double seconds;
-	uint64_t units, life_ms;
+	uint64_t units, units_last, life_ms;
 	const char *comm, *count_file;
+	const struct hog_kind *kind;
 	int json, fd;
 	char *lines;
 	pid_t pid[MAX_HOGS];
@@ -42,22 +44,6 @@ static _Atomic uint64_t *line(char *lines, unsigned int i)
 	return (_Atomic uint64_t *)(lines + (size_t)i * LINE);
 }
 
-/* One unit: a few passes over 32 KB, some 100 us on a core of today. */
-static uint64_t do_unit(uint64_t *words, uint64_t x)
-{
-	int pass, i;
-
-	for (pass = 0; pass < 16; pass++) {
-		for (i = 0; i < UNIT_WORDS; i++) {
-			x ^= x << 13;
-			x ^= x >> 7;
-			x ^= x << 17;
-			words[i] += x;
-		}
-	}
-	return x;
-}
-
 static char *map_counters(int fd)
 {
 	char *p = mmap(NULL, COUNTER_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -65,43 +51,68 @@ static char *map_counters(int fd)
 	return p == MAP_FAILED ? NULL : p;
 }
 
-/* hog-worker FD SLOT UNITS LIFE_MS COMM: ends with its parent at the latest */
-int cmd_hog_worker(int argc, char **argv)
+/* Units until the life is over, all were handed out (0: no end), or one fails. */
+static int work(const struct hog_kind *kind, _Atomic uint64_t *pot, _Atomic uint64_t *mine,
+		uint64_t units, uint64_t end)
 {
-	static uint64_t words[UNIT_WORDS];
-	uint64_t units, end = 0, x = 88172645463325252ULL;
-	unsigned int slot;
-	char *lines;
+	int err;
 
-	if (argc != 6)
-		bad_usage("hog-worker is started by 'agentload hog'");
-	lines = map_counters(opt_u64("fd", argv[1], 0, 1 << 20));
-	slot = opt_u64("slot", argv[2], 1, MAX_HOGS);
-	units = opt_u64("units", argv[3], 0, UINT64_MAX);
-	if (opt_u64("life-ms", argv[4], 0, 86400000))
-		end = now_ns() + strtoull(argv[4], NULL, 10) * NSEC_PER_MSEC;
-	if (!lines)
-		return EXIT_FAIL;
-	prctl(PR_SET_NAME, argv[5]);
 	while (!end || now_ns() < end) {
-		if (units && atomic_fetch_add(line(lines, 0), 1) >= units)
+		/* a pot of its own is the worker's count, which goes up below */
+		if (units && (pot == mine ? atomic_load(pot) : atomic_fetch_add(pot, 1)) >= units)
 			return EXIT_OK;
-		x = do_unit(words, x);
-		atomic_fetch_add(line(lines, slot), 1);
+		err = kind->unit();
+		if (err) {
+			warn("hog of kind %s: %s", kind->name, strerror(-err));
+			return EXIT_FAIL;
+		}
+		atomic_fetch_add(mine, 1);
 	}
 	/* 3: life over, a successor is wanted */
 	return 3;
 }
 
+/* hog-worker FD SLOT POT UNITS LIFE_MS KIND COMM: ends with its parent at the latest */
+int cmd_hog_worker(int argc, char **argv)
+{
+	const struct hog_kind *kind;
+	unsigned int slot, pot;
+	uint64_t units, life;
+	char *lines;
+	int err;
+
+	if (argc != 8)
+		bad_usage("hog-worker is started by 'agentload hog'");
+	lines = map_counters(opt_u64("fd", argv[1], 0, 1 << 20));
+	slot = opt_u64("slot", argv[2], 1, MAX_HOGS);
+	pot = opt_u64("pot", argv[3], 0, MAX_HOGS);
+	units = opt_u64("units", argv[4], 0, UINT64_MAX);
+	life = opt_u64("life-ms", argv[5], 0, 86400000);
+	kind = hog_kind(argv[6]);
+	if (!lines)
+		return EXIT_FAIL;
+	prctl(PR_SET_NAME, argv[7]);
+	err = kind->open ? kind->open() : 0;
+	if (err) {
+		warn("hog of kind %s: %s", kind->name, strerror(-err));
+		return EXIT_FAIL;
+	}
+	return work(kind, line(lines, pot), line(lines, slot), units,
+		    life ? now_ns() + life * NSEC_PER_MSEC : 0);
+}
+
 /* By exec, as tools are started, and not by fork alone. */
 static pid_t spawn(struct hog *h, unsigned int slot)
 {
-	char fd[16], num[16], units[24], life[24];
+	/* --units-last: each has its own units to do, and the last more than the others */
+	uint64_t n = h->units_last && slot == h->procs ? h->units_last : h->units;
+	char fd[16], num[16], pot[16], units[24], life[24];
 	pid_t pid, parent = getpid();
 
 	snprintf(fd, sizeof(fd), "%d", h->fd);
 	snprintf(num, sizeof(num), "%u", slot);
-	snprintf(units, sizeof(units), "%llu", (unsigned long long)h->units);
+	snprintf(pot, sizeof(pot), "%u", h->units_last ? slot : 0);
+	snprintf(units, sizeof(units), "%llu", (unsigned long long)n);
 	snprintf(life, sizeof(life), "%llu", (unsigned long long)h->life_ms);
 	pid = fork();
 	if (pid)
@@ -110,8 +121,8 @@ static pid_t spawn(struct hog *h, unsigned int slot)
 	/* the parent may have died before it was asked to take us along */
 	if (getppid() != parent)
 		_exit(EXIT_FAIL);
-	execl("/proc/self/exe", "agentload", "hog-worker", fd, num, units, life,
-	      h->comm ? h->comm : "agentload", NULL);
+	execl("/proc/self/exe", "agentload", "hog-worker", fd, num, pot, units, life,
+	      h->kind->name, h->comm ? h->comm : "agentload", NULL);
 	_exit(127);
 }
 
@@ -178,7 +189,7 @@ static void supervise(struct hog *h)
 			replace(h, i, status);
 			continue;
 		}
-		if (!h->life_ms)
+		if (!h->life_ms && !h->units)
 			tick.tv_nsec = 20000000;
 		if (left < (uint64_t)tick.tv_nsec)
 			tick.tv_nsec = left;
@@ -211,9 +222,10 @@ static int report(struct hog *h)
 		total += n;
 		json_array_append_new(each, json_integer(n));
 	}
-	j = json_pack("{s:s,s:i,s:f,s:I,s:f,s:f,s:I,s:o}", "kind", "hog", "procs", h->procs,
-		      "seconds", wall, "units", (json_int_t)total, "units_per_s", total / wall,
-		      "cpu_s", cpu, "spawned", (json_int_t)h->spawned, "per_proc", each);
+	j = json_pack("{s:s,s:s,s:i,s:f,s:I,s:f,s:f,s:I,s:o}", "kind", "hog", "work",
+		      h->kind->name, "procs", h->procs, "seconds", wall, "units",
+		      (json_int_t)total, "units_per_s", total / wall, "cpu_s", cpu, "spawned",
+		      (json_int_t)h->spawned, "per_proc", each);
 	if (h->json) {
 		json_dumpf(j, stdout, JSON_COMPACT | JSON_REAL_PRECISION(9));
 		putchar('\n');
@@ -234,6 +246,8 @@ static void parse_hog(struct hog *h, int argc, char **argv)
 		{ "procs", required_argument, NULL, 'p' },
 		{ "seconds", required_argument, NULL, 's' },
 		{ "units", required_argument, NULL, 'u' },
+		{ "units-last", required_argument, NULL, 'L' },
+		{ "kind", required_argument, NULL, 'k' },
 		{ "life-ms", required_argument, NULL, 'l' },
 		{ "comm", required_argument, NULL, 'c' },
 		{ "count-file", required_argument, NULL, 'f' },
@@ -252,6 +266,12 @@ static void parse_hog(struct hog *h, int argc, char **argv)
 			break;
 		case 'u':
 			h->units = opt_u64("units", optarg, 1, 1ULL << 40);
+			break;
+		case 'L':
+			h->units_last = opt_u64("units-last", optarg, 1, 1ULL << 40);
+			break;
+		case 'k':
+			h->kind = hog_kind(optarg);
 			break;
 		case 'l':
 			h->life_ms = opt_u64("life-ms", optarg, 1, 86400000);
@@ -273,6 +293,8 @@ static void parse_hog(struct hog *h, int argc, char **argv)
 		bad_usage("hog: what is '%s'?", argv[optind]);
 	if (!h->units && h->seconds <= 0)
 		bad_usage("hog: give --seconds, --units or both");
+	if (h->units_last && !h->units)
+		bad_usage("--units-last is for the last process: give --units for the others");
 }
 
 int cmd_hog(int argc, char **argv)
@@ -280,6 +302,7 @@ int cmd_hog(int argc, char **argv)
 	static struct hog h = { .procs = 8 };
 	unsigned int i;
 
+	h.kind = hog_kind("cpu");
 	parse_hog(&h, argc, argv);
 	stop_on_signals();
 	if (open_counters(&h))

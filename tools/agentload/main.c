@@ -32,6 +32,7 @@ static const struct command {
 	  "\t\t[--settle S] [--host-us U] [--eager N] [--seed N] [--json]" },
 	{ "hog", cmd_hog,
 	  "tools that use the CPU and count their work: --procs N --seconds S | --units U\n"
+	  "\t\t[--kind cpu|fork|memory|io|barrier] [--units-last U]\n"
 	  "\t\t[--life-ms L] [--comm NAME] [--count-file FILE] [--json]" },
 	{ "hog-worker", cmd_hog_worker, NULL },
 	{ "agent", cmd_agent, NULL },
