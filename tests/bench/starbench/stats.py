@@ -37,6 +37,42 @@ def bootstrap(statistic, n, draws=1000, seed=1):
     return percentile(got, 2.5), percentile(got, 97.5)
 
 
+BUCKETS = 32        # of agentload's histograms, for each doubling
+
+
+def _middle(low):
+    """Of the bucket that begins at low, as agentload itself says it."""
+    return low + (1 << max(0, low.bit_length() - BUCKETS.bit_length())) / 2 \
+        if low >= BUCKETS else low
+
+
+def of_histograms(hists, q):
+    """Percentile of everything in some [[low edge, count]...], to a bucket."""
+    counts = {}
+    for hist in hists:
+        for low, n in hist:
+            counts[low] = counts.get(low, 0) + n
+    rank, seen = sum(counts.values()) * q / 100.0, 0
+    for low in sorted(counts):
+        seen += counts[low]
+        if seen >= rank:
+            return _middle(low)
+    return None
+
+
+def pooled(hists, q):
+    """Percentile over the samples of all rounds, and its interval.
+
+    Samples of a round are not independent of each other, rounds are: whole
+    rounds are drawn, so that ten thousand tokens of three rounds count as three.
+    """
+    hists = [h for h in hists if h]
+    if not hists:
+        return None
+    ci = bootstrap(lambda idx: of_histograms([hists[i] for i in idx], q), len(hists), draws=300)
+    return {"n": len(hists), "value": of_histograms(hists, q), "ci": list(ci) if ci else None}
+
+
 def spread(values):
     """Median, min, max and the interval of the median, of one value a round."""
     v = [x for x in values if x is not None]
