@@ -7,23 +7,43 @@ their first instruction is already where it should be.
 """
 import os
 
+from . import cgroups, daemon, sched
+
+SLICE_US = 100
+FIFO_PRIORITY = 10
+
 
 class Arm:
-    """feeder, tools: functions run in the child before exec, or None."""
+    """feeder, tools: functions run in the child before exec, or None.
+    hold: makes an object with both of them and close(), for the time of a cell.
+    expect: attributes that feeder and tools must have while it is measured.
+    cannot: function of the set-up that says why this arm cannot be had here."""
 
-    def __init__(self, name, label, feeder=None, tools=None, hogs=True,
-                 hand_made=False, starling=False):
+    def __init__(self, name, label, feeder=None, tools=None, hold=None, expect=None, hogs=True,
+                 hand_made=False, placer=None, cannot=None):
         self.name = name
         self.label = label
         self.feeder = feeder
         self.tools = tools
+        self.hold = hold
+        self.expect = expect or {}
         self.hogs = hogs
         self.hand_made = hand_made
-        self.starling = starling
+        self.placer = placer
+        self.starling = placer is not None
+        self.cannot = cannot or (lambda setup: None)
 
 
 def _idle_class():
     os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+
+
+def _slice():
+    sched.set_slice(SLICE_US)
+
+
+def _fifo():
+    sched.set_fifo(FIFO_PRIORITY)
 
 
 def _pin(cpus):
@@ -34,16 +54,46 @@ def unloaded():
     return Arm("unloaded", "unloaded (no tools)", hogs=False)
 
 
-def fixed():
-    return [
-        Arm("nothing", "nothing"),
-        Arm("nice", "feeder nice -15", hand_made=True, feeder=lambda: os.nice(-15)),
-        Arm("idle", "tools SCHED_IDLE", hand_made=True, tools=_idle_class),
-    ]
+def _starling(name, label, placer):
+    return Arm(name, label, placer=placer,
+               cannot=lambda setup: daemon.refuses(setup, placer))
 
 
 def starling():
-    return Arm("starling", "Starling", starling=True)
+    return _starling("starling", "Starling", "auto")
+
+
+SPLIT = Arm("split", "best static split", hand_made=True,
+            cannot=lambda setup: None if len(setup.cpus) > 1 else "needs two CPUs")
+
+
+def table():
+    """All arms in the order in which they are measured and shown."""
+    return [
+        unloaded(),
+        Arm("nothing", "nothing"),
+        Arm("nice", "feeder nice -15", hand_made=True, feeder=lambda: os.nice(-15),
+            expect={"feeder": {"nice": -15}}),
+        Arm("slice", f"feeder slice {SLICE_US} us", hand_made=True, feeder=_slice,
+            expect={"feeder": {"slice_us": SLICE_US}},
+            cannot=lambda setup: sched.cannot(_slice)),
+        Arm("weight", "cpu.weight 10000:1", hand_made=True, hold=cgroups.Pair,
+            expect={"feeder": {"group": "feeder"}, "tools": {"group": "tools"}},
+            cannot=lambda setup: cgroups.cannot()),
+        Arm("fifo", "feeder SCHED_FIFO", hand_made=True, feeder=_fifo,
+            expect={"feeder": {"class": "fifo", "priority": FIFO_PRIORITY}},
+            cannot=lambda setup: sched.cannot(_fifo)),
+        Arm("idle", "tools SCHED_IDLE", hand_made=True, tools=_idle_class,
+            expect={"tools": {"class": "idle"}}),
+        SPLIT,
+        Arm("aa", "nothing again (A/A)"),
+        starling(),
+        _starling("starling-tasks", "Starling, tasks", "task"),
+        _starling("starling-cgroups", "Starling, cgroups", "cgroup"),
+    ]
+
+
+DEFAULT = ("unloaded", "nothing", "nice", "idle", "split", "starling")
 
 
 def _text(cpus):
@@ -62,5 +112,6 @@ def splits(cpus):
             for feeder in (kept, cpus):
                 out.append(Arm(
                     "split", f"split: feeder {_text(feeder)}, tools {_text(rest)}",
-                    feeder=_pin(feeder), tools=_pin(rest), hand_made=True))
+                    feeder=_pin(feeder), tools=_pin(rest), hand_made=True,
+                    expect={"feeder": {"cpus": feeder}, "tools": {"cpus": rest}}))
     return out

@@ -1,202 +1,26 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""One arm, once: start its programs, measure, put everything back."""
-import json
-import os
-import shutil
+"""One arm with one load, once: start its programs, measure, put everything back."""
 import signal
-import socket
-import struct
 import subprocess
-import tempfile
 import time
 
-from . import procs
+from . import daemon, loads, procs, sched
+from .setup import BenchError
 
-COUNTER_LINE = 64
+END_WAIT = 86400    # a feeder that runs until it is told to end
 
-
-class BenchError(Exception):
-    """Ends the benchmark with one line for the person."""
-
-
-class Setup:
-    """Where the programs are and what all cells share."""
-
-    def __init__(self, build, seconds, settle, hogs, t_ms, host_us, emulated,
-                 own_session=False):
-        self.build = build
-        self.seconds = seconds
-        self.settle = settle
-        self.hogs = hogs
-        self.t_ms = t_ms
-        self.host_us = host_us
-        self.emulated = emulated
-        self.own_session = own_session
-        self.dir = tempfile.mkdtemp(prefix="starling-bench.")
-        self.mode_line = None
-        for name in ("agentload", "starling", "starlingd"):
-            if name == "agentload" and not os.access(self.bin(name), os.X_OK):
-                raise BenchError(f"{self.bin(name)} is missing: run make first")
-
-    def bin(self, name):
-        return os.path.join(self.build, "bin", name)
-
-    def has_starling(self):
-        return os.access(self.bin("starlingd"), os.X_OK) and \
-            os.access(self.bin("starling"), os.X_OK)
-
-    def environment(self):
-        env = dict(os.environ)
-        if self.emulated:
-            # One device a cell: nothing is left over from the cell before.
-            env["LD_LIBRARY_PATH"] = os.path.join(self.build, "gpuemu")
-            env["GPUEMU_DEVICE"] = os.path.join(self.dir, "gpu")
-        env["STARLING_RUNDIR"] = os.path.join(self.dir, "run")
-        env["STARLING_SOCKET"] = os.path.join(self.dir, "run", "control")
-        return env
-
-    def close(self):
-        shutil.rmtree(self.dir, ignore_errors=True)
-
-
-def another_daemon():
-    """True if a starlingd of the machine is at work: it would be in all arms."""
-    s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        s.connect("/run/starling/control")
-        return True
-    except OSError:
-        return False
-    finally:
-        s.close()
-
-
-class Daemon:
-    """starlingd with a run-time directory of its own."""
-
-    def __init__(self, setup):
-        self.setup = setup
-        self.env = setup.environment()
-        os.makedirs(self.env["STARLING_RUNDIR"], exist_ok=True)
-        self.log_path = os.path.join(setup.dir, "starlingd.log")
-        self.log = open(self.log_path, "wb")
-        self.began = None
-        self.p = procs.start([setup.bin("starlingd")], env=self.env,
-                             stdout=self.log, stderr=subprocess.STDOUT)
-        if not procs.wait_for(self._answers, 10):
-            tail = self.last_words()
-            self.stop()
-            raise BenchError(f"starlingd did not come up: {tail}")
-        if setup.mode_line is None:
-            setup.mode_line = self.last_words(first=True)
-
-    def _answers(self):
-        if self.p.poll() is not None:
-            return True
-        s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            s.connect(self.env["STARLING_SOCKET"])
-            return True
-        except OSError:
-            return False
-        finally:
-            s.close()
-
-    def last_words(self, first=False):
-        with open(self.log_path, encoding="utf-8", errors="replace") as f:
-            lines = [x.strip() for x in f if x.strip()]
-        if not lines:
-            return "it said nothing"
-        return lines[0] if first else lines[-1]
-
-    def mark(self):
-        """Start of the window for use()."""
-        self.began = (time.monotonic(), procs.run_and_wait_ns(self.p.pid)[0])
-
-    def use(self):
-        """CPU share of a core since mark(), and resident bytes now."""
-        if self.p.poll() is not None:
-            raise BenchError(f"starlingd died: {self.last_words()}")
-        then, ran = self.began
-        now_ran = procs.run_and_wait_ns(self.p.pid)[0]
-        share = (now_ran - ran) / 1e9 / (time.monotonic() - then)
-        return share, procs.rss_bytes(self.p.pid)
-
-    def stop(self):
-        if self.p.poll() is None:
-            procs.stop(self.p, signal.SIGTERM, wait=5)
-        else:
-            procs.stop(self.p)
-        self.log.close()
-
-
-class Hogs:
-    """The tools: children by exec of one agent process."""
-
-    def __init__(self, setup, arm):
-        self.path = os.path.join(setup.dir, "counts")
-        self.n = setup.hogs
-        argv = [setup.bin("agentload"), "hog", "--procs", str(self.n), "--seconds", "3600",
-                "--count-file", self.path]
-        if arm.starling:
-            argv = [setup.bin("starling"), "run", "--role", "orchestrator", "--name",
-                    "bench", "--"] + argv
-        if os.path.exists(self.path):
-            os.unlink(self.path)
-        self.p = procs.start(argv, env=setup.environment(), setup=arm.tools,
-                             session=setup.own_session, stdout=subprocess.DEVNULL,
-                             stderr=subprocess.PIPE)
-        if not procs.wait_for(lambda: self.units() >= self.n or self.p.poll() is not None, 10):
-            raise BenchError("the tools did not start")
-        if self.p.poll() is not None:
-            words = self.p.stderr.read().decode(errors="replace").strip()
-            raise BenchError(f"the tools did not start: {words}")
-
-    def units(self):
-        try:
-            with open(self.path, "rb") as f:
-                data = f.read()
-        except OSError:
-            return 0
-        lines = range(COUNTER_LINE, min(len(data), (self.n + 1) * COUNTER_LINE), COUNTER_LINE)
-        return sum(struct.unpack_from("<Q", data, at)[0] for at in lines)
-
-    def stop(self):
-        procs.stop(self.p, signal.SIGTERM, wait=2)
-
-
-def _feed(setup, arm, wait, seconds, phases):
-    argv = [setup.bin("agentload"), "feed", "--wait", wait, "--t-ms", str(setup.t_ms),
-            "--host-us", str(setup.host_us), "--seconds", str(seconds),
-            "--settle", str(setup.settle), "--json"]
-    if phases:
-        argv += ["--phase-ms", phases]
-    return procs.start(argv, env=setup.environment(), setup=arm.feeder,
-                       stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-
-
-def _result(p, timeout):
-    try:
-        out, err = p.communicate(timeout=timeout)
-    except subprocess.TimeoutExpired:
-        raise BenchError("the feeder did not end in time") from None
-    if p.returncode:
-        raise BenchError(f"the feeder failed: {err.decode(errors='replace').strip()}")
-    return json.loads(out)
-
-
-def _sleep_until_measured(p, setup):
-    """The feeder settles for so long before it counts; so do we."""
-    end = time.monotonic() + setup.settle + 0.05
-    while time.monotonic() < end and p.poll() is None:
-        time.sleep(0.02)
+# What a cell can have; None is what was not measured.
+KEYS = ("p50", "p95", "p99", "max", "hist", "share", "tokens_per_s", "starved_s", "tokens", "gpu",
+        "emulated", "units_per_s", "makespan_s", "itl_p99_ms", "messaging_s", "pipe_s",
+        "daemon_cpu", "daemon_rss", "others", "attributes")
 
 
 class Others:
     """What the rest of the machine uses meanwhile, as a share of its CPUs."""
 
-    def __init__(self, own):
-        self.own = [p.pid for p in own if p]
+    def __init__(self, setup, own):
+        self.cpus = len(setup.cpus)
+        self.own = [x.p.pid for x in own if x]
         self.began = time.monotonic()
         self.busy = self._busy()
 
@@ -204,49 +28,172 @@ class Others:
         busy, steal = procs.machine_busy_s()
         return busy + steal - sum(procs.tree_run_s(pid) for pid in self.own)
 
-    def share(self, feeder_s):
-        length = (time.monotonic() - self.began) * (os.cpu_count() or 1)
-        return max(0.0, (self._busy() - self.busy - feeder_s) / length)
+    def share(self, ended_s):
+        """ended_s: CPU seconds of what ended since."""
+        length = (time.monotonic() - self.began) * self.cpus
+        return max(0.0, (self._busy() - self.busy - ended_s) / length)
 
 
-def run(setup, arm, wait, seconds=None, phases=None):
-    """Measure one cell; a dictionary of plain numbers."""
-    seconds = seconds or setup.seconds
-    daemon = hogs = feeder = None
-    try:
+class Cell:
+    """The programs of one cell; close() ends them all, last first."""
+
+    def __init__(self, setup, load, arm, wait):
+        self.setup, self.load, self.arm, self.wait = setup, load, arm, wait
+        self.daemon = self.others = self.held = None
+        self.open = []
+        self.got = dict.fromkeys(KEYS)
+        if arm.hold:
+            self.held = self.keep(arm.hold())
         if arm.starling:
-            daemon = Daemon(setup)
-        if arm.hogs:
-            hogs = Hogs(setup, arm)
-        feeder = _feed(setup, arm, wait, seconds, phases)
-        _sleep_until_measured(feeder, setup)
-        if daemon:
-            daemon.mark()
-        others = Others([hogs.p if hogs else None, daemon.p if daemon else None])
-        then, before = time.monotonic(), hogs.units() if hogs else 0
-        got = _result(feeder, seconds + setup.settle + 60)
-        cell = _cell(got)
-        if hogs:
-            cell["units_per_s"] = (hogs.units() - before) / (time.monotonic() - then)
-        cell["others"] = others.share((got.get("cpu") or {}).get("run_s", 0))
-        if daemon:
-            cell["daemon_cpu"], cell["daemon_rss"] = daemon.use()
-        return cell
+            self.daemon = daemon.Daemon(setup, arm.placer)
+            self.keep(self.daemon)
+
+    def keep(self, thing):
+        self.open.append(thing)
+        return thing
+
+    def close(self):
+        """Groups go after the programs in them."""
+        for thing in sorted(reversed(self.open), key=lambda t: t is self.held):
+            if thing is self.held:
+                thing.close()
+            else:
+                thing.stop()
+
+    def change(self, who):
+        """What is done to the feeder or the tools before exec."""
+        return getattr(self.held or self.arm, who)
+
+    def begin(self, own):
+        if self.daemon:
+            self.daemon.mark()
+        self.others = Others(self.setup, list(own) + [self.daemon])
+
+    def end(self, ended_s):
+        self.got["others"] = self.others.share(ended_s)
+        if self.daemon:
+            self.got["daemon_cpu"], self.got["daemon_rss"] = self.daemon.use()
+
+    def check(self, feeder, tools):
+        """Keep what is really set, and end if it is not what the arm says."""
+        pids = {"feeder": procs.thread_named(feeder.p.pid, "feeder") if feeder else None,
+                "tools": procs.last_of_tree(tools.p.pid) if tools else None}
+        now = {who: sched.attributes(pid) if pid else None for who, pid in pids.items()}
+        self.got["attributes"] = now
+        for who, wanted in self.arm.expect.items():
+            for key, value in wanted.items():
+                if now[who] and now[who][key] != value:
+                    raise BenchError(f"arm {self.arm.name}: {key} of the {who} is "
+                                     f"{now[who][key]} and not {value}")
+
+
+class Feeder:
+    def __init__(self, cell, seconds, phases=None):
+        setup = cell.setup
+        argv = [setup.bin("agentload"), "feed", "--wait", cell.wait, "--t-ms", str(setup.t_ms),
+                "--host-us", str(setup.host_us), "--seconds", str(seconds),
+                "--settle", str(setup.settle), "--json"]
+        if phases:
+            argv += ["--phase-ms", phases]
+        self.settle = setup.settle
+        self.p = procs.start(argv, env=setup.environment(), setup=cell.change("feeder"),
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def settled(self):
+        """It settles for so long before it counts; so do we."""
+        end = time.monotonic() + self.settle + 0.05
+        while time.monotonic() < end and self.p.poll() is None:
+            time.sleep(0.02)
+
+    def result(self, timeout):
+        return procs.result(self.p, "the feeder", timeout)
+
+    def stop(self):
+        procs.stop(self.p)
+
+
+def _feeder_figures(cell, late, cpu):
+    late, cpu = late or {}, cpu or {}
+    cell.got.update({k: late.get(k) for k in ("p50", "p95", "p99", "max", "hist")})
+    cell.got["share"] = cpu.get("got_share")
+
+
+def _feed_figures(cell, got):
+    _feeder_figures(cell, got.get("lateness_us"), got.get("cpu"))
+    for key in ("tokens_per_s", "starved_s", "tokens", "gpu", "emulated"):
+        cell.got[key] = got.get(key)
+
+
+def _run_s(got):
+    return (got.get("cpu") or {}).get("run_s", 0)
+
+
+def _rate(cell, seconds, phases=None):
+    tools = None
+    if cell.arm.hogs:
+        tools = cell.keep(loads.Tools(cell.setup, cell.load, cell.arm, cell.change("tools")))
+    feeder = cell.keep(Feeder(cell, seconds, phases))
+    feeder.settled()
+    cell.check(feeder, tools)
+    cell.begin([tools])
+    then, before = time.monotonic(), tools.units() if tools else 0
+    got = feeder.result(seconds + cell.setup.settle + 60)
+    _feed_figures(cell, got)
+    if tools:
+        tools.check()
+        cell.got["units_per_s"] = (tools.units() - before) / (time.monotonic() - then)
+    cell.end(_run_s(got))
+
+
+def _end(cell, seconds):
+    if not cell.arm.hogs:
+        return _rate(cell, seconds)
+    feeder = cell.keep(Feeder(cell, END_WAIT))
+    feeder.settled()
+    cell.begin([])
+    jobs = cell.keep(loads.Jobs(cell.setup, cell.load, cell.arm, cell.change("tools")))
+    procs.wait_for(lambda: len(procs.tree(jobs.p.pid)) > 2 or jobs.p.poll() is not None, 5)
+    cell.check(feeder, jobs)
+    done = jobs.result()
+    feeder.p.send_signal(signal.SIGTERM)
+    got = feeder.result(30)
+    _feed_figures(cell, got)
+    cell.got["makespan_s"] = done["seconds"]
+    cell.end(_run_s(got) + done["cpu_s"])
+
+
+def _mix(cell, _seconds):
+    server = cell.keep(loads.Server(cell.setup, cell.wait, cell.change("feeder")))
+    cell.begin([server])
+    agents = cell.keep(loads.Agents(cell.setup, cell.load, cell.arm, cell.change("tools"),
+                                    server.url))
+    procs.wait_for(lambda: len(procs.tree(agents.p.pid)) > 2 or agents.p.poll() is not None, 10)
+    cell.check(server, agents)
+    got = agents.result()
+    _feeder_figures(cell, got["feeder"].get("lateness_us"), got["feeder"])
+    for key in ("tokens_per_s", "tokens", "gpu", "emulated", "makespan_s"):
+        cell.got[key] = got.get(key)
+    cell.got["starved_s"] = got["feeder"].get("starved_s")
+    cell.got["units_per_s"] = got["tools"]["work_per_s"]
+    cell.got["itl_p99_ms"] = got["itl_us"]["p99"] / 1e3
+    cell.end(got["cpu_s"])
+
+
+def _alone(cell, _seconds):
+    cell.begin([])
+    cell.got.update(loads.hackbench(cell.setup))
+    cell.got["daemon_cpu"], cell.got["daemon_rss"] = \
+        cell.daemon.use() if cell.daemon else (None, None)
+
+
+SHAPES = {"rate": _rate, "end": _end, "mix": _mix, "alone": _alone}
+
+
+def run(setup, load, arm, wait, seconds=None, **kw):
+    """Measure one cell; a dictionary of plain numbers."""
+    cell = Cell(setup, load, arm, wait)
+    try:
+        SHAPES[load.shape](cell, seconds or setup.seconds, **kw)
+        return cell.got
     finally:
-        procs.stop(feeder)
-        if hogs:
-            hogs.stop()
-        if daemon:
-            daemon.stop()
-
-
-def _cell(got):
-    late = got.get("lateness_us") or {}
-    cpu = got.get("cpu") or {}
-    return {
-        "p50": late.get("p50"), "p95": late.get("p95"), "p99": late.get("p99"),
-        "max": late.get("max"), "share": cpu.get("got_share"),
-        "tokens_per_s": got["tokens_per_s"], "starved_s": got.get("starved_s"),
-        "tokens": got["tokens"], "gpu": got["gpu"], "emulated": got["emulated"],
-        "units_per_s": None, "daemon_cpu": None, "daemon_rss": None,
-    }
+        cell.close()

@@ -2,13 +2,17 @@
 """Processes of a run: started in a process group of their own, seen through
 /proc, and gone when the run ends, however it ends."""
 import ctypes
+import json
 import os
 import signal
 import subprocess
 import time
 
+from .setup import BenchError
+
 TICK = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGESIZE")
+CUTIME = 15 - 2     # fields of /proc/PID/stat after the name, from which on
 _libc = ctypes.CDLL(None, use_errno=True)
 PR_SET_PDEATHSIG = 1
 _children = []
@@ -111,9 +115,51 @@ def run_and_wait_ns(pid):
     return run, wait
 
 
+def reaped_s(pid):
+    """CPU seconds of pid's children that ended, and of theirs."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as f:
+            fields = f.read().rsplit(b")", 1)[1].split()
+        return (int(fields[CUTIME]) + int(fields[CUTIME + 1])) / TICK
+    except (OSError, IndexError):
+        return 0.0
+
+
 def tree_run_s(root):
-    """CPU seconds so far of root and the descendants that are alive."""
-    return sum(run_and_wait_ns(pid)[0] for pid in tree(root)) / 1e9
+    """CPU seconds so far of root and its descendants."""
+    return sum(run_and_wait_ns(pid)[0] / 1e9 + reaped_s(pid) for pid in tree(root))
+
+
+def thread_named(pid, name):
+    """The first thread of pid with that name, or pid itself."""
+    for tid in sorted(threads(pid)):
+        try:
+            with open(f"/proc/{pid}/task/{tid}/comm", encoding="utf-8") as f:
+                if f.read().strip() == name:
+                    return tid
+        except OSError:
+            pass
+    return pid
+
+
+def last_of_tree(root):
+    """The youngest descendant: of a tree of tools, a tool."""
+    return max(tree(root), default=root)
+
+
+def result(p, what, timeout):
+    """The JSON that p writes before it ends well."""
+    try:
+        out, err = p.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        raise BenchError(f"{what} did not end within {timeout:.0f} s") from None
+    words = err.decode(errors="replace").strip().splitlines()
+    if p.returncode:
+        raise BenchError(f"{what} failed: {words[-1] if words else p.returncode}")
+    try:
+        return json.loads(out)
+    except ValueError:
+        raise BenchError(f"{what} wrote no JSON: {out[:60]!r}") from None
 
 
 def machine_busy_s():

@@ -9,13 +9,15 @@ SAME_P99 = 1.1
 SHARE = 0.95
 TOOLS = 0.97
 PHASE_TIME = 0.90
+MAKESPAN = 1.03
+ALONE = 1.03
 QUIET_TOKENS = 0.995
 DAEMON_CPU = 0.003
 DAEMON_RSS = 15e6
 
 
 def series(cells, arm, key):
-    return [c[key] for c in cells.get(arm, [])]
+    return [c.get(key) for c in cells.get(arm, [])]
 
 
 def _median(cells, arm, key):
@@ -45,55 +47,112 @@ def best_hand_made(cells, arms, key="p99"):
     return min(known)[1] if known else None
 
 
-def _tools_row(style, cells, arms):
+def _rivals(cells, arms, own_p99, key):
+    """(figure, name) of the hand-made arms whose feeder is as well off."""
+    return [(_median(cells, a.name, key), a.name) for a in arms if a.hand_made
+            and _median(cells, a.name, key) is not None
+            and (_median(cells, a.name, "p99") or 1e99) <= own_p99 * SAME_P99]
+
+
+def _tools_row(text, cells, arms, own):
     """Against the best tools of the arms whose feeder is as well off."""
-    own = _median(cells, "starling", "p99")
-    text = f"{style}: tools' work, of the best hand-made arm with the same p99"
-    if own is None:
+    p99 = _median(cells, own, "p99")
+    text += ": tools' work, of the best hand-made arm with the same p99"
+    if p99 is None:
         return _row(text, None, TOOLS, False)
-    rivals = [(_median(cells, a.name, "units_per_s"), a.name) for a in arms if a.hand_made
-              and (_median(cells, a.name, "p99") or 1e99) <= own * SAME_P99]
+    rivals = _rivals(cells, arms, p99, "units_per_s")
     if not rivals:
         return _row(text + " (none reaches it)", 1.0, TOOLS, False)
     name = max(rivals)[1]
-    return _ratio_row(f"{text} ({name})", series(cells, "starling", "units_per_s"),
+    return _ratio_row(f"{text} ({name})", series(cells, own, "units_per_s"),
                       series(cells, name, "units_per_s"), TOOLS, False)
 
 
-def of_style(style, cells, arms):
-    own = series(cells, "starling", "p99")
-    if not own:
-        return []
-    rows = [_ratio_row(f"{style}: p99 lateness, of the unloaded figure", own,
-                       series(cells, "unloaded", "p99"), P99_OF_UNLOADED, True)]
-    best = best_hand_made(cells, arms)
-    if best:
-        rows.append(_ratio_row(f"{style}: p99 lateness, of the best hand-made arm ({best})",
-                               own, series(cells, best, "p99"), P99_OF_HAND_MADE, True))
-    if style in ("yield", "spin"):
-        shares = stats.spread(series(cells, "starling", "share"))
-        rows.append(_row(f"{style}: share of the core the feeder needs",
-                         shares["median"] if shares else None, SHARE, False,
-                         shares["ci"] if shares else None, "share"))
-    if best:
-        rows.append(_tools_row(style, cells, arms))
+def _makespan_row(text, cells, own):
+    """Against the best static split, which counts if its feeder is as well off;
+    a better makespan at a worse p99 is no success."""
+    p99, rival = _median(cells, own, "p99"), _median(cells, "split", "p99")
+    text += ": makespan, of the best static split"
+    if p99 is None or rival is None:
+        return _row(text, None, MAKESPAN, True)
+    row = _ratio_row(text, series(cells, own, "makespan_s"),
+                     series(cells, "split", "makespan_s"), MAKESPAN, True)
+    if p99 > rival * SAME_P99:
+        row["text"] += f" (not at equal p99: {p99:.0f} us, the split {rival:.0f} us)"
+        row["pass"] = False
+    return row
+
+
+def of_noise(text, cells):
+    """One arm measured twice: a difference as large as this one means nothing."""
+    rows = []
+    for key, what in (("p99", "p99 lateness"), ("units_per_s", "tools' work"),
+                      ("makespan_s", "makespan"), ("messaging_s", "perf bench messaging"),
+                      ("pipe_s", "perf bench pipe")):
+        got = stats.ratio(series(cells, "aa", key), series(cells, "nothing", key))
+        if got:
+            rows.append({"text": f"{text}: {what} of the same arm again (A/A)",
+                         "value": got["value"], "bound": None, "pass": None, "ci": got["ci"],
+                         "at_most": True, "unit": "x"})
     return rows
 
 
-def of_phases(style, cells):
+def of_alone(cells, arms):
+    rows = [_ratio_row(f"perf bench {what}: time with {a.label}, of without",
+                       series(cells, a.name, key), series(cells, "nothing", key), ALONE, True)
+            for a in arms if a.starling
+            for key, what in (("messaging_s", "messaging"), ("pipe_s", "pipe"))]
+    return rows + of_noise("alone", cells)
+
+
+def _of_own(text, style, cells, arms, own):
+    """The rows of one arm of Starling's."""
+    p99 = series(cells, own, "p99")
+    rows = []
+    if cells.get("unloaded"):
+        rows.append(_ratio_row(f"{text}: p99 lateness, of the unloaded figure", p99,
+                               series(cells, "unloaded", "p99"), P99_OF_UNLOADED, True))
+    best = best_hand_made(cells, arms)
+    if best:
+        rows.append(_ratio_row(f"{text}: p99 lateness, of the best hand-made arm ({best})",
+                               p99, series(cells, best, "p99"), P99_OF_HAND_MADE, True))
+    if style in ("yield", "spin"):
+        shares = stats.spread(series(cells, own, "share"))
+        rows.append(_row(f"{text}: share of the core the feeder needs",
+                         shares["median"] if shares else None, SHARE, False,
+                         shares["ci"] if shares else None, "share"))
+    if _median(cells, own, "makespan_s") is not None and cells.get("split"):
+        rows.append(_makespan_row(text, cells, own))
+    elif best:
+        rows.append(_tools_row(text, cells, arms, own))
+    return rows
+
+
+def of_style(style, cells, arms, load="hogs"):
+    """Every arm of Starling's against those made by hand."""
+    where = style if load == "hogs" else f"{load}, {style}"
+    rows = []
+    for arm in arms:
+        if arm.starling and cells.get(arm.name):
+            text = where if arm.name == "starling" else f"{where}, {arm.label}"
+            rows += _of_own(text, style, cells, arms, arm.name)
+    return rows + of_noise(where, cells)
+
+
+def of_phases(style, cells, own="starling"):
     """Time for the same work is the inverse of work in the same time."""
     return [_ratio_row(f"phases, {style}: time the tools need, of the best static split",
                        series(cells, "split", "units_per_s"),
-                       series(cells, "starling", "units_per_s"), PHASE_TIME, True)]
+                       series(cells, own, "units_per_s"), PHASE_TIME, True)]
 
 
-def of_quiet(style, cells):
+def of_quiet(style, cells, own="starling"):
     def top(key):
-        return stats.spread(series(cells, "starling", key))
+        return stats.spread(series(cells, own, key))
     cpu, rss = top("daemon_cpu"), top("daemon_rss")
     return [
         _ratio_row(f"quiet, {style}: tokens per second with Starling, of without",
-                   series(cells, "starling", "tokens_per_s"),
+                   series(cells, own, "tokens_per_s"),
                    series(cells, "nothing", "tokens_per_s"), QUIET_TOKENS, False),
         _row(f"quiet, {style}: the daemon's share of a core",
              cpu["median"] if cpu else None, DAEMON_CPU, True, cpu["ci"] if cpu else None,
@@ -119,6 +178,8 @@ def line(row):
     ci = ""
     if row["ci"]:
         ci = " [" + "..".join(_number(x, row["unit"]) for x in row["ci"]) + "]"
+    if row["bound"] is None:
+        return f"{word}  {row['text']}: {_number(row['value'], row['unit'])}{ci}"
     sign = "<=" if row["at_most"] else ">="
     return (f"{word}  {row['text']}: {_number(row['value'], row['unit'])}{ci} "
             f"(wanted {sign} {_number(row['bound'], row['unit'])})")
