@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The order of things: which cells, how often, and what they are compared with."""
+import time
+
 from . import arms as arm_table
 from . import cell, loads, stats, targets
 from .progress import Progress, clock
-from .setup import BenchError, Setup
+from .setup import BenchError, Disturbed, Setup
 
+TRIES = 5           # of a cell that somebody disturbs
 OVERHEAD = 0.8      # seconds a cell takes beside settling and measuring
 GRID_ROUNDS = {"rate": 3, "end": 2, "mix": 1}
 
@@ -84,8 +87,19 @@ class Bench:
     def phase_rounds(self):
         return 1 if self.a.quick else max(3, self.a.rounds // 2)
 
+    def _undisturbed(self, *args, **kw):
+        for left in reversed(range(TRIES)):
+            try:
+                return cell.run(self.setup, *args, **kw)
+            except Disturbed as e:
+                if not left:
+                    raise
+                self.progress.say(f"again: {e}")
+                time.sleep(3)
+        return None
+
     def measure(self, load, arm, wait, what, **kw):
-        got = cell.run(self.setup, load, arm, wait, **kw)
+        got = self._undisturbed(load, arm, wait, **kw)
         if got["gpu"]:
             self.gpu = got["gpu"] + (" (EMULATED GPU)" if got["emulated"] else "")
         late = "" if got["p99"] is None else f"p99 {got['p99']:.0f} us"

@@ -5,9 +5,10 @@ import subprocess
 import time
 
 from . import daemon, loads, procs, sched
-from .setup import BenchError
+from .setup import Disturbed
 
 END_WAIT = 86400    # a feeder that runs until it is told to end
+STOCK = {"class": "other", "nice": 0}   # what has no other attributes by its arm
 
 # What a cell can have; None is what was not measured.
 KEYS = ("p50", "p95", "p99", "max", "hist", "share", "tokens_per_s", "starved_s", "tokens", "gpu",
@@ -80,11 +81,12 @@ class Cell:
                 "tools": procs.last_of_tree(tools.p.pid) if tools else None}
         now = {who: sched.attributes(pid) if pid else None for who, pid in pids.items()}
         self.got["attributes"] = now
-        for who, wanted in self.arm.expect.items():
+        for who in () if self.arm.starling else pids:
+            wanted = {**STOCK, "cpus": self.setup.cpus, **self.arm.expect.get(who, {})}
             for key, value in wanted.items():
                 if now[who] and now[who][key] != value:
-                    raise BenchError(f"arm {self.arm.name}: {key} of the {who} is "
-                                     f"{now[who][key]} and not {value}")
+                    raise Disturbed(f"arm {self.arm.name}: {key} of the {who} is {now[who][key]} "
+                                    f"and not {value}; is another starlingd at work?")
 
 
 class Feeder:

@@ -100,13 +100,14 @@ class Pair:
         _write(0, self.top, "tools", "cgroup.procs")
 
     def close(self):
-        if self not in _open:
-            return
-        _open.remove(self)
+        """May be interrupted, and is then called again by close_all()."""
         for sub in ("feeder", "tools", ""):
             _remove(os.path.join(self.top, sub))
         if self.enabled:
             _write("-cpu", self.where, "cgroup.subtree_control")
+            self.enabled = False
+        if self in _open:
+            _open.remove(self)
 
 
 def close_all():

@@ -15,6 +15,7 @@ PAGE = os.sysconf("SC_PAGESIZE")
 CUTIME = 15 - 2     # fields of /proc/PID/stat after the name, from which on
 _libc = ctypes.CDLL(None, use_errno=True)
 PR_SET_PDEATHSIG = 1
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _children = []
 
 
@@ -31,6 +32,7 @@ def start(argv, env=None, setup=None, session=False, **kw):
     counts between them.
     """
     def prepare():
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         if session:
             os.setsid()
         else:
@@ -38,8 +40,13 @@ def start(argv, env=None, setup=None, session=False, **kw):
         _child_setup()
         if setup:
             setup()
-    p = subprocess.Popen(argv, env=env, stdin=subprocess.DEVNULL, preexec_fn=prepare, **kw)
-    _children.append(p)
+    # A ^C inside Popen() would leave a child that nobody knows of.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        p = subprocess.Popen(argv, env=env, stdin=subprocess.DEVNULL, preexec_fn=prepare, **kw)
+        _children.append(p)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     return p
 
 

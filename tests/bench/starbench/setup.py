@@ -9,6 +9,10 @@ class BenchError(Exception):
     """Ends the benchmark with one line for the person."""
 
 
+class Disturbed(BenchError):
+    """Somebody else changed what the arm had set: measure again."""
+
+
 class Setup:
     """a: the arguments of tests/bench/feeder, which has their meaning."""
 
