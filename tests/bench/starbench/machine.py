@@ -44,6 +44,11 @@ def governor():
     return _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").strip() or None
 
 
+def _kernel_setting(name):
+    text = _read(f"/proc/sys/kernel/{name}").strip()
+    return int(text) if text.lstrip("-").isdigit() else None
+
+
 def describe(gpu):
     return {
         "cpu": cpu_model(),
@@ -53,6 +58,8 @@ def describe(gpu):
         "arch": platform.machine(),
         "system": distribution(),
         "governor": governor(),
+        "rt_runtime_us": _kernel_setting("sched_rt_runtime_us"),
+        "autogroup": _kernel_setting("sched_autogroup_enabled"),
         "emulated_cpu": emulated_cpu(),
         "load_before": os.getloadavg()[0],
         "gpu": gpu,
