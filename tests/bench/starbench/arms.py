@@ -90,6 +90,7 @@ def table():
         starling(),
         _starling("starling-tasks", "Starling, tasks", "task"),
         _starling("starling-cgroups", "Starling, cgroups", "cgroup"),
+        _starling("starling-ext", "Starling, sched_ext", "sched_ext"),
     ]
 
 
