@@ -76,18 +76,12 @@ static void parse_rules(struct options *o, const char *arg, struct argp_state *s
 		argp_failure(state, argp_err_exit_status, 0, "%s", why);
 }
 
-static void parse_noise(struct options *o, const char *arg, struct argp_state *state)
+/* Is it on? */
+static bool parse_switch(const char *option, const char *arg, struct argp_state *state)
 {
-	o->no_noise = !strcmp(arg, "off");
-	if (!o->no_noise && strcmp(arg, "on"))
-		argp_error(state, "--noise is on or off, not '%s'", arg);
-}
-
-static void parse_guard(struct options *o, const char *arg, struct argp_state *state)
-{
-	o->no_guard = !strcmp(arg, "off");
-	if (!o->no_guard && strcmp(arg, "on"))
-		argp_error(state, "--guard is on or off, not '%s'", arg);
+	if (strcmp(arg, "on") && strcmp(arg, "off"))
+		argp_error(state, "%s is on or off, not '%s'", option, arg);
+	return !strcmp(arg, "on");
 }
 
 /* Shorter than two rounds would measure nothing. */
@@ -105,13 +99,6 @@ static void parse_sched_ext(struct options *o, const char *arg, struct argp_stat
 	if (use < 0)
 		argp_error(state, "--sched-ext is never, opt-in or auto, not '%s'", arg);
 	o->sched_ext = use;
-}
-
-static void parse_gpu(struct options *o, const char *arg, struct argp_state *state)
-{
-	o->no_gpu = !strcmp(arg, "off");
-	if (!o->no_gpu && strcmp(arg, "on"))
-		argp_error(state, "--gpu is on or off, not '%s'", arg);
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -144,10 +131,10 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		parse_rules(o, arg, state);
 		break;
 	case OPT_NOISE:
-		parse_noise(o, arg, state);
+		o->no_noise = !parse_switch("--noise", arg, state);
 		break;
 	case OPT_GUARD:
-		parse_guard(o, arg, state);
+		o->no_guard = !parse_switch("--guard", arg, state);
 		break;
 	case OPT_GUARD_EPOCH:
 		parse_guard_epoch(o, arg, state);
@@ -159,7 +146,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		o->sched_partial = true;
 		break;
 	case OPT_GPU:
-		parse_gpu(o, arg, state);
+		o->no_gpu = !parse_switch("--gpu", arg, state);
 		break;
 	case OPT_UNDO:
 		o->journal_undo = true;

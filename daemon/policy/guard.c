@@ -349,15 +349,14 @@ static void trial_round(struct guard *g, const struct policy_settings *set,
 		return;
 	}
 	epoch_add(g, in, defs[t->rule].settle_ns);
-	if (g->all.worst_ns * STARVE_PART > epoch) {
+	if (g->all.worst_ns * STARVE_PART > epoch)
 		trial_cut(g, in, epoch);
-	} else if (g->sum.ns < epoch) {
+	else if (g->sum.ns < epoch)
 		return;
-	} else if (is_usable(&g->sum, in->ncpu)) {
+	else if (is_usable(&g->sum, in->ncpu))
 		epoch_end(g, &g->sum, now, 0);
-	} else {
+	else
 		trial_pause(g, now);
-	}
 }
 
 static bool is_stalled(const struct guard *g, const struct policy_settings *set, uint64_t now)
@@ -372,13 +371,12 @@ static void trial_update(struct guard *g, const struct policy_settings *set,
 {
 	struct guard_trial *t = &g->trial;
 
-	if (is_stalled(g, set, in->now_ns)) {
+	if (is_stalled(g, set, in->now_ns))
 		trial_stop(g, in->now_ns);
-	} else if (!in->active || !(in->have & GUARD_BIT(t->rule))) {
+	else if (!in->active || !(in->have & GUARD_BIT(t->rule)))
 		trial_pause(g, in->now_ns);
-	} else if (in->m) {
+	else if (in->m)
 		trial_round(g, set, in);
-	}
 }
 
 /* -- between trials ---------------------------------------------------------- */

@@ -702,7 +702,7 @@ static void what_a_round_shows(void **x)
 	v->recent_ns = 10 * MS;
 	v->recent_wait_ns = 4 * MS;
 	a_round(S, S);
-	assert_false(measure_take(&s.snap, s.verdict, &base, &m));	/* the first: no round yet */
+	assert_false(measure_take(&s.snap, s.verdict, &base, &m));	/* no round yet */
 	s.snap.round_ns = ROUND;
 	assert_false(measure_take(&s.snap, s.verdict, &base, &m));
 	a_round(196 * MS, 64 * MS);
