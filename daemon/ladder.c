@@ -146,6 +146,7 @@ static void note_fall(struct daemon *d, const struct placer_ops *from, const cha
 {
 	d->fall.from = from;
 	d->fall.ns = now_ns();
+	d->fall.again = false;
 	snprintf(d->fall.why, sizeof(d->fall.why), "%s", why);
 }
 
@@ -177,8 +178,9 @@ void ladder_climb(struct daemon *d)
 	const struct placer_ops *ops = d->fall.from;
 	const char *why = NULL;
 
-	if (!ops)
+	if (!ops || !d->fall.again || d->off)
 		return;
+	d->fall.again = false;
 	if (ops->probe(&why)) {
 		note_fall(d, ops, why);
 		log_warn("placer %s still cannot be used: %s", ops->name, why);

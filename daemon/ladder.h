@@ -9,6 +9,7 @@
 #ifndef STARLING_LADDER_H
 #define STARLING_LADDER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct daemon;
@@ -26,6 +27,7 @@ enum sched_ext_use {
 struct fall {
 	const struct placer_ops *from;
 	uint64_t ns;
+	bool again;		/* somebody asks for it: try it at the next round */
 	char why[512];
 };
 
@@ -40,7 +42,10 @@ void ladder_fall(struct daemon *d, const char *why);
 const struct placer_ops *ladder_rung(const struct daemon *d, int i);
 /* Why @ops is not at work, as one line; NULL: it is, or a better one is. */
 const char *ladder_why_not(const struct daemon *d, const struct placer_ops *ops);
-/* Somebody asks for it: try the placer again that has ended. */
+/*
+ * Try the placer again that has ended, if fall.again says so. To load a scheduler
+ * takes a while: who asks for it does not wait.
+ */
 void ladder_climb(struct daemon *d);
 
 #endif

@@ -626,6 +626,7 @@ void manage_round(struct daemon *d)
 	d->count.tick_ns = took;
 	if (took > d->count.tick_max_ns)
 		d->count.tick_max_ns = took;
+	ladder_climb(d);
 }
 
 enum starling_placement manage_placement(void *ctx, uint32_t tid)
@@ -663,6 +664,6 @@ void manage_on(struct daemon *d)
 	d->off = false;
 	d->changed = true;
 	history_add(&d->history, LOG_INFO, "daemon", "switched on");
-	ladder_climb(d);
+	d->fall.again = d->fall.from;
 	manage_decide(d);
 }

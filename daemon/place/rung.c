@@ -80,8 +80,8 @@ static const struct ability {
 	  "a feeder that yields can lose its core to work that is no agent's" },
 	{ CAN_WALL, NULL, 0, "a tool that binds itself to a protected CPU runs there" },
 	{ CAN_HURRY, NULL, 0, "agents' main loops have no precedence over their tools" },
-	{ CAN_RIVAL, NULL, 0, "agents' tools and main loops have the CPUs that nobody else wants, and "
-	  "a small part of others" },
+	{ CAN_RIVAL, NULL, 0, "agents' tools and main loops have the CPUs that nobody else "
+	  "wants, and a small part of others" },
 	{ CAN_FOLLOW, NULL, 0, "cpu.idle of cgroups and bursts of cpu.max are not followed" },
 	{ CAN_CLASS, may_class, 0,
 	  "classes and nice values stay as they are: CAP_SYS_NICE is missing" },
