@@ -216,23 +216,25 @@ EACH_WAY(reserved)
 
 EACH_WAY(pointers)
 {
+	size_t page = page_size();
+	unsigned char *ro, *at;
 	struct setup s;
-	unsigned char *ro;
 
 	set_up(&s);
-	ro = mmap(NULL, ROOM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ro = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	CHECK(ro != MAP_FAILED);
 	for (const struct row *r = rows; r < rows + NROWS; r++) {
 		EQ(do_row(&s, r, NULL), -EFAULT);
 		/* The last byte is missing. */
-		EQ(mprotect(ro, ROOM, PROT_READ | PROT_WRITE), 0);
+		at = ro + page - r->size + 1;
+		EQ(mprotect(ro, 2 * page, PROT_READ | PROT_WRITE), 0);
 		fill(r, s.arg, r->size);
-		memcpy(ro + 4096 - r->size + 1, s.arg, r->size);
-		EQ(mprotect(ro + 4096, 4096, PROT_NONE), 0);
-		EQ(do_row(&s, r, ro + 4096 - r->size + 1), -EFAULT);
-		EQ(mprotect(ro, ROOM, PROT_READ | PROT_WRITE), 0);
+		memcpy(at, s.arg, r->size);
+		EQ(mprotect(ro + page, page, PROT_NONE), 0);
+		EQ(do_row(&s, r, at), -EFAULT);
+		EQ(mprotect(ro, 2 * page, PROT_READ | PROT_WRITE), 0);
 		fill(r, ro, r->size);
-		EQ(mprotect(ro, ROOM, PROT_READ), 0);
+		EQ(mprotect(ro, 2 * page, PROT_READ), 0);
 		EQ(do_row(&s, r, ro), r->out ? -EFAULT : 0);
 	}
 }

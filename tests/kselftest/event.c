@@ -231,15 +231,17 @@ TEST(read_bad_pointer)
 {
 	struct starling_event ev;
 	int fd = agent_with(BIT(ROLE));
-	char *p = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	size_t page = page_size();
+	char *p = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		       -1, 0);
 
 	CHECK(p != MAP_FAILED);
-	EQ(mprotect(p + 4096, 4096, PROT_NONE), 0);
+	EQ(mprotect(p + page, page, PROT_NONE), 0);
 	make(fd, 3);
-	EQ(read(fd, p + 4096, 4096), -1);
+	EQ(read(fd, p + page, page), -1);
 	EQ(errno, EFAULT);
-	EQ(read(fd, p + 4096 - sizeof(ev) - 8, 4096), sizeof(ev));
-	EQ(read(fd, p, 4096), 2 * sizeof(ev));
+	EQ(read(fd, p + page - sizeof(ev) - 8, page), sizeof(ev));
+	EQ(read(fd, p, page), 2 * sizeof(ev));
 }
 
 struct job {

@@ -106,7 +106,7 @@ TEST(read_only)
 	CHECK(errno == EACCES || errno == EPERM);
 	CHECK(mmap(NULL, size * 3, PROT_READ, MAP_SHARED, fd, 0) == MAP_FAILED);
 	EQ(errno, EINVAL);
-	CHECK(mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 4096) == MAP_FAILED);
+	CHECK(mmap(NULL, page_size(), PROT_READ, MAP_SHARED, fd, page_size()) == MAP_FAILED);
 	EQ(errno, EINVAL);
 	p = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
 	CHECK(p != MAP_FAILED);
@@ -117,7 +117,7 @@ TEST(read_only)
 	/* The header alone is enough to learn the rest. */
 	p = mmap(NULL, sizeof(struct starling_page), PROT_READ, MAP_SHARED, fd, 0);
 	CHECK(p != MAP_FAILED);
-	CHECK(mremap(p, 4096, 65536, MREMAP_MAYMOVE) == MAP_FAILED);
+	CHECK(mremap(p, page_size(), 16 * page_size(), MREMAP_MAYMOVE) == MAP_FAILED);
 }
 
 TEST(slots_follow_members)

@@ -396,6 +396,11 @@ void sleep_ms(int ms)
 	nanosleep(&ts, NULL);
 }
 
+size_t page_size(void)
+{
+	return sysconf(_SC_PAGESIZE);
+}
+
 double seconds(void)
 {
 	struct timespec ts;

@@ -77,6 +77,7 @@ pid_t gettid_(void);
 void become_nobody(void);
 void sleep_ms(int ms);
 double seconds(void);
+size_t page_size(void);
 void set_param(const char *name, unsigned int value);
 unsigned int get_param(const char *name);
 
