@@ -379,6 +379,7 @@ static bool take_fair(s32 cpu, struct task_struct *prev, bool ran, u64 now)
 {
 	return take_own_aged(cpu, BACKGROUND_AGE, now) ||
 	       take_aged(TIER_BACKGROUND, BACKGROUND_AGE, now) ||
+	       take_aged(TIER_INTERACTIVE, NORMAL_AGE, now) ||
 	       take_aged(TIER_ORCHESTRATOR, NORMAL_AGE, now) ||
 	       take_aged(TIER_NORMAL, NORMAL_AGE, now) ||
 	       take(TIER_SERVICE, now) || take(TIER_INTERACTIVE, now) ||

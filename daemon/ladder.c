@@ -136,6 +136,7 @@ const char *ladder_why_not(const struct daemon *d, const struct placer_ops *ops)
 
 static void step_off(struct daemon *d)
 {
+	guard_forget(&d->policy.guard);
 	d->placer_ops->close(d->placer);
 	d->placer = NULL;
 	d->placer_ops = NULL;
@@ -148,6 +149,9 @@ static void note_fall(struct daemon *d, const struct placer_ops *from, const cha
 	d->fall.ns = now_ns();
 	d->fall.again = false;
 	snprintf(d->fall.why, sizeof(d->fall.why), "%s", why);
+	for (char *p = d->fall.why; *p; p++)
+		if (*p < ' ' || *p == 0x7f)
+			*p = '?';
 }
 
 /* What the placer has done goes back first, and noise with it: one journal has both. */
@@ -191,6 +195,8 @@ void ladder_climb(struct daemon *d)
 		step_off(d);
 	d->fall.from = NULL;
 	if (!try_rung(d, ops, &why)) {
+		guard_forget(&d->policy.guard);
+		d->changed = true;
 		history_add(&d->history, LOG_INFO, "daemon", "placer %s again", ops->name);
 		return;
 	}

@@ -56,7 +56,7 @@ static const struct argp_option option_table[] = {
 	{ "noise", OPT_NOISE, "on|off", 0,
 	  "Keep interrupts and kernel threads off protected CPUs (default: on)", 0 },
 	{ "guard", OPT_GUARD, "on|off", 0,
-	  "Try each rule now and then, and withdraw what does not help (default: on)", 0 },
+	  "Try each rule now and then, and withdraw what does not help (default: off)", 0 },
 	{ "guard-epoch", OPT_GUARD_EPOCH, "TIME", 0,
 	  "Measure so long with a rule, and so long without it (default: 2s)", 0 },
 	{ "leases", OPT_LEASES, "RULE=VALUE,...", 0,
@@ -372,7 +372,8 @@ static int exit_code(int err)
 int main(int argc, char **argv)
 {
 	static struct daemon d = {
-		.opt.placer = "auto", .opt.sched_ext = SCHED_EXT_DEFAULT, .lock_fd = -1,
+		.opt.placer = "auto", .opt.sched_ext = SCHED_EXT_DEFAULT, .opt.no_guard = true,
+		.lock_fd = -1,
 	};
 	int err;
 

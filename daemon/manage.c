@@ -498,6 +498,9 @@ static unsigned int rules_in_reach(const struct daemon *d)
 		return 0;
 	if (d->placer_ops == &placer_sched_ext)
 		rules = GUARD_BIT(GUARD_CORES) | GUARD_BIT(GUARD_NOISE);
+	else if (d->placer_ops == &placer_sched_partial)
+		rules = GUARD_BIT(GUARD_CORES) | GUARD_BIT(GUARD_NOISE) |
+			GUARD_BIT(GUARD_PRIORITY);
 	return d->noise ? rules : rules & ~GUARD_BIT(GUARD_NOISE);
 }
 
@@ -654,8 +657,13 @@ int manage_off(struct daemon *d)
 		n = d->placer_ops->undo(d->placer);
 	for (task = d->tasks.head; task; task = task->hh.next)
 		task->in_effect = false;
-	history_add(&d->history, LOG_INFO, "daemon",
-		    "switched off: %d tasks restored; watching only", n);
+	if (n < 0)
+		history_add(&d->history, LOG_WARNING, "daemon",
+			    "switched off, but not all is restored (%s): the next start tries again",
+			    strerror(-n));
+	else
+		history_add(&d->history, LOG_INFO, "daemon",
+			    "switched off: %d tasks restored; watching only", n);
 	return n;
 }
 

@@ -113,7 +113,7 @@ static int register_module(const struct run *run, const char *name)
 {
 	struct starling_agent_opts opts = {
 		.size = sizeof(opts), .weight = run->weight,
-		.priority = priority_parse(run->priority),
+		.priority = run->priority ? priority_parse(run->priority) : STARLING_CLASS_DEFAULT,
 	};
 	struct starling_agent *agent = NULL;
 	struct starling *s;
@@ -133,7 +133,7 @@ static int register_module(const struct run *run, const char *name)
 
 static bool register_daemon(const struct run *run, const char *name)
 {
-	json_t *answer = NULL, *params = json_pack("{s:s, s:i, s:s}", "name", name,
+	json_t *answer = NULL, *params = json_pack("{s:s, s:i, s:s*}", "name", name,
 						   "weight", (int)run->weight,
 						   "priority", run->priority);
 	int ret;
@@ -164,7 +164,7 @@ static void announce(const struct run *run, const char *name)
 
 int cmd_run(int argc, char **argv)
 {
-	struct run run = { .weight = AGENT_WEIGHT_NORMAL, .priority = "normal" };
+	struct run run = { .weight = AGENT_WEIGHT_NORMAL };
 	char name[STARLING_NAME_LEN];
 	int err;
 

@@ -103,7 +103,7 @@ static const struct rung {
 } rungs[] = {
 	{ "sched_ext", CAN_RIVAL | CAN_WEIGH | CAN_WEIGH_ALL | CAN_HOLD | CAN_HURRY | CAN_CLASS |
 	  CAN_SESSION | CAN_SLEEPER | CAN_SLICE | CAN_CLAMP, 0 },
-	{ "sched_ext_partial", CAN_WEIGH | CAN_WEIGH_ALL | CAN_WALL | CAN_HURRY,
+	{ "sched_ext_partial", CAN_WEIGH | CAN_WEIGH_ALL | CAN_HURRY,
 	  CAN_CLASS | CAN_SESSION | CAN_SLEEPER | CAN_SLICE | CAN_CLAMP },
 	{ "cgroup", CAN_RIVAL | CAN_WEIGH | CAN_WALL | CAN_FOLLOW,
 	  CAN_CLASS | CAN_SESSION | CAN_SLEEPER | CAN_SLICE | CAN_CLAMP },

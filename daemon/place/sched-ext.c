@@ -434,14 +434,18 @@ static int sched_apply(struct placer *base, const struct plan *plan,
 	int err, one;
 
 	err = attach_for(sp, n);
-	if (!err && sp->task)
-		err = apply_classes(sp, plan, task, n);
 	if (err)
 		return err;
 	sp->round++;
 	err = protect(sp, plan);
 	for (size_t i = 0; i < n; i++) {
 		one = place_one(sp, &task[i]);
+		if (one && !err)
+			err = one;
+	}
+	/* In its class a task is scheduled by its role: that is known by now. */
+	if (sp->task) {
+		one = apply_classes(sp, plan, task, n);
 		if (one && !err)
 			err = one;
 	}

@@ -95,13 +95,13 @@ static void want_extras(struct placed *p, const struct role_plan *r)
 		p->want.clamp.max = r->clamp_max;
 }
 
-/* Its scheduler decides the rest. Who wants to run last does so in the idle class. */
+/*
+ * Its scheduler decides the rest. In the kernel's idle class it would go before all
+ * of these, whatever it wants.
+ */
 static void want_ext(struct placed *p)
 {
-	int flags = p->c.orig.policy & SCHED_RESET_ON_FORK;
-
-	if ((p->c.orig.policy & ~SCHED_RESET_ON_FORK) != SCHED_IDLE)
-		p->want.policy = SCHED_EXT | flags;
+	p->want.policy = SCHED_EXT | (p->c.orig.policy & SCHED_RESET_ON_FORK);
 }
 
 static void find_want(const struct task_placer *tp, struct placed *p,

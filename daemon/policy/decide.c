@@ -487,9 +487,13 @@ static unsigned int rules_of(const struct plan *plan, const struct policy_state 
 	unsigned int kept = CPU_COUNT(&plan->protected_cpus), rules = 0;
 
 	if (kept)
-		rules |= GUARD_BIT(GUARD_CORES) | GUARD_BIT(GUARD_NOISE);
-	if (kept && st->crowd_ns && !st->guard.rule[GUARD_ASIDE].withdrawn)
-		rules |= GUARD_BIT(GUARD_CROWD);
+		rules |= GUARD_BIT(GUARD_CORES);
+	/* These two are for where cores are kept. */
+	if (kept && !st->guard.rule[GUARD_CORES].withdrawn) {
+		rules |= GUARD_BIT(GUARD_NOISE);
+		if (st->crowd_ns && !st->guard.rule[GUARD_ASIDE].withdrawn)
+			rules |= GUARD_BIT(GUARD_CROWD);
+	}
 	if (kept || classes)
 		rules |= GUARD_BIT(GUARD_ASIDE) | GUARD_BIT(GUARD_PRIORITY);
 	return rules;
@@ -526,6 +530,7 @@ static void leave_out(struct plan *plan)
 		r = &plan->role[aside[i]];
 		r->idle_class = false;
 		r->cpu_weight = 0;
+		r->clamp_max = 0;
 	}
 	if (!(plan->left_out & GUARD_BIT(GUARD_PRIORITY)))
 		return;
@@ -539,7 +544,7 @@ void policy_decide(const struct snapshot *snap, const struct verdict *v,
 {
 	struct tally n = count_feeders(snap, v, st->busy_waiter);
 	bool classes, crowded;
-	unsigned int kept;
+	unsigned int kept, wanted;
 
 	memset(plan, 0, sizeof(*plan));
 	if (!n.feeders)
@@ -553,10 +558,14 @@ void policy_decide(const struct snapshot *snap, const struct verdict *v,
 		plan->reserved_cpus = st->protected_cpus;
 	else
 		plan->protected_cpus = st->protected_cpus;
+	wanted = CPU_COUNT(&plan->protected_cpus);
 	ask_guard(snap, v, st, plan, n.active, classes);
 	kept = CPU_COUNT(&plan->protected_cpus);
-	crowded = crowd_update(snap, v, st, kept) &&
+	crowded = crowd_update(snap, v, st, wanted) &&
 		!(plan->left_out & GUARD_BIT(GUARD_CROWD));
+	/* In the normal class tools would be in the feeder's way everywhere. */
+	if (crowded && wanted && !kept)
+		guard_recall(&st->guard, GUARD_CORES, "tools have to leave the idle class");
 	if (classes || kept)
 		plan_roles(snap, plan, crowded && (kept || !n.active));
 	leave_out(plan);

@@ -282,6 +282,23 @@ static void epoch_end(struct guard *g, const struct measure *m, uint64_t now,
 
 /* -- alarms ------------------------------------------------------------------ */
 
+void guard_recall(struct guard *g, enum guard_rule rule, const char *why)
+{
+	struct guard_known *k = &g->rule[rule];
+
+	if (!k->withdrawn)
+		return;
+	k->withdrawn = false;
+	k->verdict = GUARD_UNTRIED;
+	g->seq++;
+	snprintf(g->said, sizeof(g->said), "rule %s is back: %s", guard_rule_name(rule), why);
+}
+
+void guard_forget(struct guard *g)
+{
+	*g = (struct guard){ .seq = g->seq };
+}
+
 /* More than was waited without it when it was withdrawn? */
 static bool alarm(struct guard *g, enum guard_rule rule, const struct measure *m, uint64_t now)
 {

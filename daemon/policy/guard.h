@@ -90,6 +90,11 @@ struct guard_input {
 unsigned int guard_update(struct guard *g, const struct policy_settings *set,
 			  const struct guard_input *in);
 
+/* If @rule is withdrawn, it is back: @why. */
+void guard_recall(struct guard *g, enum guard_rule rule, const char *why);
+/* What was found holds no more: another placer is at work. */
+void guard_forget(struct guard *g);
+
 const char *guard_rule_name(enum guard_rule rule);
 const char *guard_rule_text(enum guard_rule rule);	/* what it does */
 const char *guard_metric_text(enum guard_rule rule);	/* what it is to improve */
