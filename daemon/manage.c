@@ -659,8 +659,8 @@ int manage_off(struct daemon *d)
 		task->in_effect = false;
 	if (n < 0)
 		history_add(&d->history, LOG_WARNING, "daemon",
-			    "switched off, but not all is restored (%s): the next start tries again",
-			    strerror(-n));
+			    "switched off, but not all is restored (%s): the next start "
+			    "tries again", strerror(-n));
 	else
 		history_add(&d->history, LOG_INFO, "daemon",
 			    "switched off: %d tasks restored; watching only", n);
