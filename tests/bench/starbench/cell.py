@@ -74,6 +74,13 @@ class Cell:
         self.got["others"] = self.others.share(ended_s)
         if self.daemon:
             self.got["daemon_cpu"], self.got["daemon_rss"] = self.daemon.use()
+            self.check_daemon()
+
+    def check_daemon(self):
+        """After the window, so that the question is not in the figures."""
+        why = self.daemon.not_as_asked()
+        if why:
+            raise Disturbed(f"arm {self.arm.name}: {why}")
 
     def check(self, feeder, tools):
         """Keep what is really set, and end if it is not what the arm says."""
@@ -184,8 +191,9 @@ def _mix(cell, _seconds):
 def _alone(cell, _seconds):
     cell.begin([])
     cell.got.update(loads.hackbench(cell.setup))
-    cell.got["daemon_cpu"], cell.got["daemon_rss"] = \
-        cell.daemon.use() if cell.daemon else (None, None)
+    if cell.daemon:
+        cell.got["daemon_cpu"], cell.got["daemon_rss"] = cell.daemon.use()
+        cell.check_daemon()
 
 
 SHAPES = {"rate": _rate, "end": _end, "mix": _mix, "alone": _alone}

@@ -100,14 +100,17 @@ class Pair:
         _write(0, self.top, "tools", "cgroup.procs")
 
     def close(self):
-        """May be interrupted, and is then called again by close_all()."""
+        """Once: whatever cannot be put back now is left, with the rest tried all the same."""
+        if self in _open:
+            _open.remove(self)
         for sub in ("feeder", "tools", ""):
             _remove(os.path.join(self.top, sub))
         if self.enabled:
-            _write("-cpu", self.where, "cgroup.subtree_control")
             self.enabled = False
-        if self in _open:
-            _open.remove(self)
+            try:
+                _write("-cpu", self.where, "cgroup.subtree_control")
+            except OSError:
+                pass    # somebody else has groups with CPU time there by now
 
 
 def close_all():

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """starlingd with a run-time directory of its own."""
+import json
 import os
 import signal
 import socket
@@ -26,9 +27,20 @@ def another():
     return _answers("/run/starling/control")
 
 
+def strayed(mode, placer):
+    """Why a daemon in that mode is not what --placer asked for, or None."""
+    fell = mode.get("fell_back")
+    if fell:
+        return f"starlingd gave up {fell.get('from')}: {fell.get('why')}"
+    if placer not in ("auto", mode.get("placer")):
+        return f"starlingd uses {mode.get('placer')} and not {placer}"
+    return None
+
+
 class Daemon:
     def __init__(self, setup, placer="auto"):
         self.setup = setup
+        self.placer = placer
         self.env = setup.environment()
         os.makedirs(self.env["STARLING_RUNDIR"], exist_ok=True)
         self.log_path = os.path.join(setup.dir, "starlingd.log")
@@ -56,16 +68,29 @@ class Daemon:
 
     def mark(self):
         """Start of the window for use()."""
-        self.began = (time.monotonic(), procs.run_and_wait_ns(self.p.pid)[0])
+        self.began = (time.monotonic(), procs.tree_run_s(self.p.pid))
 
     def use(self):
-        """CPU share of a core since mark(), and resident bytes now."""
+        """CPU share of a core since mark(), and resident bytes now, with what reads GPUs."""
         if self.p.poll() is not None:
             raise BenchError(f"starlingd died: {self.last_words()}")
         then, ran = self.began
-        now_ran = procs.run_and_wait_ns(self.p.pid)[0]
-        share = (now_ran - ran) / 1e9 / (time.monotonic() - then)
-        return share, procs.rss_bytes(self.p.pid)
+        share = (procs.tree_run_s(self.p.pid) - ran) / (time.monotonic() - then)
+        return share, sum(procs.rss_bytes(pid) for pid in procs.tree(self.p.pid))
+
+    def mode(self):
+        """What 'starling status' says of how it works now."""
+        done = subprocess.run([self.setup.bin("starling"), "status", "--json"], env=self.env,
+                              capture_output=True, timeout=10, check=False)
+        try:
+            return json.loads(done.stdout)["mode"]
+        except (ValueError, KeyError):
+            raise BenchError(f"starling status --json told no mode: "
+                             f"{done.stderr.decode(errors='replace').strip()}") from None
+
+    def not_as_asked(self):
+        """Why this was not the arm that was asked for, or None."""
+        return strayed(self.mode(), self.placer)
 
     def stop(self):
         if self.p.poll() is None:

@@ -55,14 +55,15 @@ def _rivals(cells, arms, own_p99, key):
 
 
 def _tools_row(text, cells, arms, own):
-    """Against the best tools of the arms whose feeder is as well off."""
+    """Against the best tools of the arms whose feeder is as well off; where there
+    is none, there is nothing to compare with and nothing to pass."""
     p99 = _median(cells, own, "p99")
     text += ": tools' work, of the best hand-made arm with the same p99"
     if p99 is None:
         return _row(text, None, TOOLS, False)
     rivals = _rivals(cells, arms, p99, "units_per_s")
     if not rivals:
-        return _row(text + " (none reaches it)", 1.0, TOOLS, False)
+        return _row(text + " (none reaches it)", None, TOOLS, False)
     name = max(rivals)[1]
     return _ratio_row(f"{text} ({name})", series(cells, own, "units_per_s"),
                       series(cells, name, "units_per_s"), TOOLS, False)
