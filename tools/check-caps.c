@@ -14,8 +14,8 @@
 #include "daemon/sense/gpu/reader.h"
 #include "tools/cli.h"
 
-/* A driver may take seconds to wake its GPU up. */
-enum { LIMIT_MS = 10000 };
+/* Loading a driver's library wakes each GPU up, which may take a minute or more. */
+enum { LIMIT_MS = 120000 };
 
 static ssize_t answer(int fd, void *out, size_t len)
 {

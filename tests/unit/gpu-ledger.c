@@ -112,6 +112,27 @@ static void test_before(void **state)
 	assert_int_equal(b.ns[1], S);
 }
 
+/* The wall clock was set back: nothing is known of that time, and then it goes on. */
+static void test_step(void **state)
+{
+	struct nvml_usage u[] = { use(1, 200 * US_S, 100), use(2, 101 * US_S, 100) };
+	struct nvml_read r = { .last_us = 200 * US_S, .from_us = 200 * US_S };
+	struct busy b = { 0 };
+
+	(void)state;
+	assert_false(nvml_usage_busy(u, 2, &r, 100 * US_S, note, &b));
+	assert_int_equal(b.calls, 0);
+	assert_int_equal(r.last_us, 0);
+	assert_int_equal(r.from_us, 100 * US_S);
+	assert_true(nvml_usage_busy(u, 2, &r, 101 * US_S, note, &b));
+	assert_int_equal(b.calls, 1);
+	assert_int_equal(b.ns[2], S);
+	/* that a stamp is a little ahead is no step */
+	r.last_us = 102 * US_S;
+	assert_true(nvml_usage_busy(u, 0, &r, 101 * US_S, note, &b));
+	assert_int_equal(r.last_us, 102 * US_S);
+}
+
 /* -- the ledger ------------------------------------------------------------------ */
 
 static struct gpu_value told(uint64_t n)
@@ -134,6 +155,7 @@ static void begin(struct gpu_sample *s, uint64_t busy)
 	dev = gpu_sample_device(s, "0000:01:00.0");
 	dev->v[GPU_BUSY] = told(busy);
 	dev->v[GPU_ENERGY] = told(10000000);
+	dev->complete = true;
 }
 
 static struct gpu_process *proc(struct gpu_sample *s, uint32_t pid)
@@ -217,6 +239,70 @@ static void test_apportion(void **state)
 	ledger_take(&l, &s, waits, wait);
 	assert_true(ledger_find(&l, 1)->busy.known);
 	assert_int_equal(ledger_find(&l, 1)->busy.n, S / 8 * 3 + S / 2);
+	ledger_free(&l);
+}
+
+/* What a process waited is not used up by the first of two GPUs. */
+static void test_two_gpus(void **state)
+{
+	struct gpu_ledger l = { .root = "/nonexistent" };
+	uint64_t wait[3] = { 0, 300, 100 };
+	static struct gpu_sample s;
+	struct gpu_device *two;
+
+	(void)state;
+	begin(&s, S / 2);
+	two = gpu_sample_device(&s, "0000:02:00.0");
+	two->v[GPU_BUSY] = told(S / 4);
+	for (uint32_t pid = 1; pid < 3; pid++) {
+		proc(&s, pid);
+		assert_non_null(gpu_sample_process(&s, two, pid, pid + 1000));
+	}
+	ledger_take(&l, &s, waits, wait);
+	assert_true(ledger_find(&l, 1)->busy.known);
+	assert_int_equal(ledger_find(&l, 1)->busy.n, S / 8 * 3 + S / 16 * 3);
+	assert_int_equal(ledger_find(&l, 2)->busy.n, S / 8 + S / 16);
+	ledger_free(&l);
+}
+
+/* A device whose processes were not told says nothing of who had been there. */
+static void test_not_told(void **state)
+{
+	struct gpu_ledger l = { .root = "" };
+	const struct gpu_account *a;
+	static struct gpu_sample s;
+	struct gpu_process *p;
+
+	(void)state;
+	begin(&s, S);
+	p = gpu_sample_process(&s, &s.device[0], getpid(), procs_start("", getpid()));
+	p->busy = told(S / 2);
+	p->memory = told(77);
+	ledger_take(&l, &s, NULL, NULL);
+	a = ledger_find(&l, getpid());
+	assert_non_null(a);
+	/* its list failed; the device is in no sample at all; there was no room */
+	for (int i = 0; i < 3; i++) {
+		begin(&s, 0);
+		s.device[0].complete = i != 0;
+		s.ndevice = i != 1;
+		s.lost = i == 2;
+		ledger_take(&l, &s, NULL, NULL);
+		assert_false(a->memory.known);
+		assert_false(a->busy.known);
+		assert_false(a->energy.known);
+		assert_int_equal(a->busy.n, S / 2);
+	}
+	begin(&s, 0);
+	ledger_take(&l, &s, NULL, NULL);
+	assert_true(a->memory.known);
+	assert_int_equal(a->memory.n, 0);
+	assert_true(a->busy.known);
+	/* and is known to use none, whatever is told of that device later */
+	begin(&s, 0);
+	s.device[0].complete = false;
+	ledger_take(&l, &s, NULL, NULL);
+	assert_true(a->memory.known);
 	ledger_free(&l);
 }
 
@@ -325,8 +411,11 @@ int main(void)
 		cmocka_unit_test(test_garbage),
 		cmocka_unit_test(test_wrapped),
 		cmocka_unit_test(test_before),
+		cmocka_unit_test(test_step),
 		cmocka_unit_test(test_charge),
 		cmocka_unit_test(test_apportion),
+		cmocka_unit_test(test_two_gpus),
+		cmocka_unit_test(test_not_told),
 		cmocka_unit_test(test_ends),
 		cmocka_unit_test(test_bounded),
 		cmocka_unit_test(test_fill),

@@ -34,7 +34,7 @@ static int reader_main(void)
 
 		if (!strcmp(how, "crash"))
 			abort();
-		if (!strcmp(how, "hang"))
+		if (!strcmp(how, "hang") || (!strcmp(how, "once") && s.to_ns))
 			pause();
 		s.from_ns = s.to_ns;
 		s.to_ns += S;
@@ -184,15 +184,38 @@ static void test_hang(void **state)
 	pid = gpu_link_pid(l);
 	assert_true(pid > 0);
 	for (int i = 0; i < 20; i++) {
-		assert_int_equal(gpu_link_tick(l, MINUTE + 9 * S, S), 0);
+		assert_int_equal(gpu_link_tick(l, MINUTE + 119 * S, S), 0);
 		pause_ms(5);
 	}
-	assert_int_equal(gpu_link_tick(l, MINUTE + 11 * S, S), -ENODATA);
+	assert_int_equal(gpu_link_tick(l, MINUTE + 121 * S, S), -ENODATA);
 	assert_non_null(strstr(gpu_link_why(l), "does not answer"));
 	setenv("UNIT_READER", "answer", 1);
-	assert_int_equal(wait_news(l, MINUTE + 30 * S), 1);
+	assert_int_equal(wait_news(l, MINUTE + 140 * S), 1);
 	assert_true(gpu_link_pid(l) != pid);
 	assert_int_equal(kill(pid, 0), -1);
+	gpu_link_free(l);
+}
+
+/* Once it has answered it is held to less; and that answer alone made it no good one. */
+static void test_once(void **state)
+{
+	struct gpu_link *l = open_link("once");
+	uint64_t now = MINUTE;
+
+	(void)state;
+	assert_int_equal(wait_news(l, now), 1);
+	assert_int_equal(gpu_link_tick(l, now + 2 * S, S), 0);
+	assert_int_equal(gpu_link_tick(l, now + 13 * S, S), -ENODATA);
+	now += 24 * S;
+	assert_int_equal(wait_news(l, now), 1);
+	assert_int_equal(gpu_link_tick(l, now + 2 * S, S), 0);
+	assert_int_equal(gpu_link_tick(l, now + 13 * S, S), -ENODATA);
+	/* 20 s this time */
+	for (int i = 0; i < 10; i++) {
+		assert_int_equal(gpu_link_tick(l, now + 32 * S, S), 0);
+		pause_ms(5);
+	}
+	assert_int_equal(wait_news(l, now + 34 * S), 1);
 	gpu_link_free(l);
 }
 
@@ -205,6 +228,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_bad_answers),
 		cmocka_unit_test(test_pauses),
 		cmocka_unit_test(test_hang),
+		cmocka_unit_test(test_once),
 	};
 
 	if (argc == 2 && !strcmp(argv[1], GPU_READER_ARG))

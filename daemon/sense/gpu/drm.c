@@ -38,6 +38,7 @@ struct drm {
 	uint64_t looked_ns;
 	unsigned int n;
 	bool full;
+	bool want;		/* somebody has begun to use a GPU since the last look */
 	struct client client[CLIENTS_MAX];
 };
 
@@ -192,8 +193,11 @@ static bool sample_client(const struct drm *d, struct client *c, struct gpu_samp
 	struct gpu_device *dev;
 	struct fdinfo now;
 
-	if (!read_info(d, c->pid, c->fd, &now) || !same_client(&now, &c->info))
+	if (!read_info(d, c->pid, c->fd, &now) || !same_client(&now, &c->info)) {
+		/* named once more, to tell that this process uses it no longer */
+		gpu_sample_device(s, place_of(&c->info));
 		return false;
+	}
 	dev = gpu_sample_device(s, place_of(&now));
 	if (dev) {
 		tell_device(d, dev, &now, caps);
@@ -203,15 +207,18 @@ static bool sample_client(const struct drm *d, struct client *c, struct gpu_samp
 	return true;
 }
 
-static bool time_to_look(const struct drm *d, const struct gpu_sample *s)
+/* What comes too soon after a look is not forgotten: it waits for its time. */
+static bool time_to_look(struct drm *d, const struct gpu_sample *s)
 {
 	uint64_t ago = s->to_ns - d->looked_ns;
 
-	return !d->looked_ns || ago >= LOOK_NS || (s->look && ago >= LOOK_SOON_NS);
+	d->want |= s->look;
+	return !d->looked_ns || ago >= LOOK_NS || (d->want && ago >= LOOK_SOON_NS);
 }
 
 static int drm_sample(void *self, struct gpu_sample *s, struct gpu_caps *caps)
 {
+	uint32_t first = s->ndevice;
 	struct drm *d = self;
 
 	for (unsigned int i = 0; i < d->n;) {
@@ -221,10 +228,13 @@ static int drm_sample(void *self, struct gpu_sample *s, struct gpu_caps *caps)
 			d->client[i] = d->client[--d->n];
 	}
 	s->lost += d->full;
+	/* a device that another backend has named is that one's to vouch for */
+	while (first < s->ndevice)
+		s->device[first++].complete = true;
 	/* behind the others: a new one has nothing to compare with before next time */
 	if (time_to_look(d, s)) {
 		d->looked_ns = s->to_ns;
-		d->full = false;
+		d->full = d->want = false;
 		look(d);
 	}
 	return 0;

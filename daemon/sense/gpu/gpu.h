@@ -65,6 +65,8 @@ struct gpu_device {
 	char name[44];
 	struct gpu_value v[__GPU_ITEM_MAX];
 	uint64_t last_fault;	/* code of the newest one; 0: none seen */
+	uint8_t complete;	/* each process that uses it is in the sample */
+	uint8_t pad[7];
 };
 
 /* One process on one device. With its start, the pid is an identity. */

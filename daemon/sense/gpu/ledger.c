@@ -82,6 +82,7 @@ static void renew(struct gpu_ledger *l, struct gpu_account *a)
 	if (a->seen == l->round)
 		return;
 	a->seen = l->round;
+	a->on &= ~l->complete;
 	a->memory.known = false;
 	a->memory.n = 0;
 	/* what was known is known again by what this sample adds to it, if anything */
@@ -90,7 +91,8 @@ static void renew(struct gpu_ledger *l, struct gpu_account *a)
 
 /*
  * A process that uses no GPU at the moment has no memory there, but keeps what
- * it has had. Ended ones go.
+ * it has had. Ended ones go. Where a device's processes were not told, nothing is
+ * known of who had been there.
  */
 static void settle(struct gpu_ledger *l)
 {
@@ -103,11 +105,20 @@ static void settle(struct gpu_ledger *l)
 			drop(l, a);
 			continue;
 		}
+		a->on &= ~l->complete;
 		a->memory.n = 0;
-		a->memory.known = a->memory.source != 0;
-		a->busy.known = a->busy.source != 0;
-		a->energy.known = a->energy.source != 0;
+		a->memory.known = !a->on && a->memory.source;
+		a->busy.known = !a->on && a->busy.source;
+		a->energy.known = !a->on && a->energy.source;
 	}
+}
+
+/* 0: no room for it, which is not to be told apart from others. */
+static uint32_t index_bit(const struct gpu_ledger *l, const struct gpu_device *dev)
+{
+	const struct gpu_totals *t = ledger_device(l, dev->pci);
+
+	return t ? 1U << (t - l->device) : 0;
 }
 
 /* -- shares ------------------------------------------------------------------- */
@@ -126,6 +137,7 @@ static size_t collect(struct gpu_ledger *l, const struct gpu_sample *s, uint32_t
 		if (!a)
 			continue;
 		renew(l, a);
+		a->on |= index_bit(l, &s->device[device]);
 		share[n++] = (struct share){
 			.account = a, .p = &s->proc[i], .busy = s->proc[i].busy,
 		};
@@ -133,14 +145,21 @@ static size_t collect(struct gpu_ledger *l, const struct gpu_sample *s, uint32_t
 	return n;
 }
 
-static void weigh(struct share *share, size_t n, uint64_t (*wait_ns)(void *, uint32_t), void *ctx)
+/* Nobody knows which GPU a process waited for: what it waited counts on each. */
+static void weigh(const struct gpu_ledger *l, struct share *share, size_t n,
+		  uint64_t (*wait_ns)(void *, uint32_t), void *ctx)
 {
 	for (size_t i = 0; wait_ns && i < n; i++) {
-		uint64_t now = wait_ns(ctx, share[i].account->pid);
-		uint64_t was = share[i].account->wait_ns;
+		struct gpu_account *a = share[i].account;
+		uint64_t now;
 
-		share[i].weight = now > was ? now - was : 0;
-		share[i].account->wait_ns = now;
+		if (a->weighed != l->round) {
+			now = wait_ns(ctx, a->pid);
+			a->waited_ns = now > a->wait_ns ? now - a->wait_ns : 0;
+			a->wait_ns = now;
+			a->weighed = l->round;
+		}
+		share[i].weight = a->waited_ns;
 	}
 }
 
@@ -235,10 +254,16 @@ void ledger_take(struct gpu_ledger *l, const struct gpu_sample *s,
 
 	l->round++;
 	l->lost += s->lost;
+	l->complete = 0;
 	for (uint32_t i = 0; i < s->ndevice; i++) {
 		book_device(l, &s->device[i]);
+		/* one there was no room for may be on any of them */
+		if (s->device[i].complete && !s->lost)
+			l->complete |= index_bit(l, &s->device[i]);
+	}
+	for (uint32_t i = 0; i < s->ndevice; i++) {
 		n = collect(l, s, i, share);
-		weigh(share, n, wait_ns, ctx);
+		weigh(l, share, n, wait_ns, ctx);
 		if (!all_known(share, n))
 			apportion(share, n, &s->device[i].v[GPU_BUSY]);
 		charge(share, n, &s->device[i], dt);

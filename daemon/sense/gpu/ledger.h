@@ -24,6 +24,9 @@ struct gpu_account {
 	struct gpu_value memory;	/* bytes now */
 	struct gpu_value energy;	/* uJ, since first seen */
 	uint64_t wait_ns;	/* in the driver's wait calls, at the last sample */
+	uint64_t waited_ns;	/* what that has grown by since the one before */
+	uint32_t weighed;	/* sample that last asked for it */
+	uint32_t on;		/* devices it was last told on, by index in the ledger */
 	uint32_t seen;		/* sample that last had it */
 	UT_hash_handle hh;
 };
@@ -40,6 +43,7 @@ struct gpu_ledger {
 	const char *root;	/* of /proc; "" */
 	struct gpu_account *head;
 	uint32_t round;
+	uint32_t complete;	/* devices whose processes are all in this sample */
 	uint64_t overflow;	/* processes not taken in: table full */
 	uint64_t lost;		/* not told by the reader: no room */
 	unsigned int ndevice;

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,8 +15,14 @@
 #include "daemon/sense/gpu/reader.h"
 
 #define S_NS		1000000000ULL
-/* A driver takes seconds to wake a GPU up, and minutes when it hangs. */
+/*
+ * The first answer is behind loading the driver's library, which wakes up each GPU
+ * of the machine; after that, seconds are enough and more than them a hang.
+ */
+#define FIRST_NS	(120 * S_NS)
 #define ANSWER_NS	(10 * S_NS)
+/* A reader that lived so long was no failure: the next pause is the first again. */
+#define STEADY_NS	(60 * S_NS)
 #define RETRY_FIRST_NS	(10 * S_NS)
 #define RETRY_MAX_NS	(600 * S_NS)
 /* Not before, whoever says that a GPU is used. */
@@ -32,6 +39,8 @@ struct gpu_link {
 	bool known;		/* @sample is of now */
 	bool had;		/* it was known at some time */
 	bool ever;
+	bool answered;		/* this reader has */
+	uint64_t started_ns;
 	uint64_t asked_ns;
 	uint64_t ended_ns;
 	uint64_t retry_ns;	/* pause before the next start */
@@ -48,6 +57,7 @@ static void become_reader(const struct gpu_link *l, int fd)
 {
 	char *argv[] = { (char *)l->reader, (char *)GPU_READER_ARG, NULL };
 	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	struct rlimit no_core = { 0 };
 	sigset_t none;
 
 	/* dup2() to itself would leave it close-on-exec */
@@ -56,6 +66,8 @@ static void become_reader(const struct gpu_link *l, int fd)
 	else
 		dup2(fd, STDIN_FILENO);
 	dup2(null, STDOUT_FILENO);
+	/* a vendor's library that crashes time and again is not to fill a disk */
+	setrlimit(RLIMIT_CORE, &no_core);
 	/* the daemon has blocked those that it takes from a descriptor */
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
@@ -85,7 +97,7 @@ static int start(struct gpu_link *l)
 	}
 	fcntl(fd[0], F_SETFL, O_NONBLOCK);
 	l->fd = fd[0];
-	l->asked = false;
+	l->asked = l->answered = false;
 	return 0;
 }
 
@@ -126,6 +138,7 @@ static void restart(struct gpu_link *l, uint64_t now)
 	if (!reaped(l) || (l->ended_ns && now - l->ended_ns < pause))
 		return;
 	l->hint = false;
+	l->started_ns = now;
 	if (start(l))
 		end(l, now, "no process could be started to read them");
 }
@@ -157,11 +170,15 @@ static int take(struct gpu_link *l, uint64_t now)
 		end(l, now, no_source);
 		return -ENODATA;
 	}
-	if (l->said && l->had)
-		log_info("GPU values are known again");
-	l->known = l->had = true;
-	l->retry_ns = 0;
-	l->why = l->said = NULL;
+	l->known = l->had = l->answered = true;
+	l->why = NULL;
+	/* one that answers once and then ends is not to be told of each time */
+	if (now - l->started_ns >= STEADY_NS) {
+		if (l->said)
+			log_info("GPU values are known again");
+		l->retry_ns = 0;
+		l->said = NULL;
+	}
 	return 1;
 }
 
@@ -173,7 +190,7 @@ static int wait_answer(struct gpu_link *l, uint64_t now)
 		return take(l, now);
 	if (ret < 0)
 		end(l, now, "their reader has ended");
-	else if (now - l->asked_ns > ANSWER_NS)
+	else if (now - l->asked_ns > (l->answered ? ANSWER_NS : FIRST_NS))
 		end(l, now, "the GPU's driver does not answer");
 	else
 		return 0;

@@ -32,12 +32,18 @@ static uint64_t span_us(uint64_t stamp_us, uint64_t before_us, uint64_t from_us)
 	return stamp_us - begin > NVML_RING_US ? NVML_RING_US : stamp_us - begin;
 }
 
-void nvml_usage_busy(struct nvml_usage *u, size_t n, struct nvml_read *r, uint64_t now_us,
+bool nvml_usage_busy(struct nvml_usage *u, size_t n, struct nvml_read *r, uint64_t now_us,
 		     void (*fn)(void *ctx, unsigned int pid, uint64_t ns), void *ctx)
 {
 	uint64_t newest = r->last_us, at, ns;
 	size_t i = 0;
 
+	/* the clock went back: what the ring holds is of no time that there is now */
+	if (r->last_us > now_us + AHEAD_US) {
+		r->last_us = 0;
+		r->from_us = now_us;
+		return false;
+	}
 	qsort(u, n, sizeof(*u), by_pid_and_time);
 	while (i < n) {
 		unsigned int pid = u[i].pid;
@@ -57,4 +63,5 @@ void nvml_usage_busy(struct nvml_usage *u, size_t n, struct nvml_read *r, uint64
 	/* nothing new: all was idle until now, and a later sample is not of then */
 	r->from_us = newest > r->last_us ? newest : now_us;
 	r->last_us = newest;
+	return true;
 }

@@ -10,6 +10,7 @@
 #ifndef STARLING_GPU_NVML_USAGE_H
 #define STARLING_GPU_NVML_USAGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "daemon/sense/gpu/nvml-abi.h"
@@ -25,9 +26,10 @@ struct nvml_read {
 
 /*
  * Call @fn with the busy time of each process in @u, whose samples are put in
- * order of pid and time; @r goes on to @now_us.
+ * order of pid and time; @r goes on to @now_us. False: the clock was set back,
+ * and nothing is known of this time; @r begins anew.
  */
-void nvml_usage_busy(struct nvml_usage *u, size_t n, struct nvml_read *r, uint64_t now_us,
+bool nvml_usage_busy(struct nvml_usage *u, size_t n, struct nvml_read *r, uint64_t now_us,
 		     void (*fn)(void *ctx, unsigned int pid, uint64_t ns), void *ctx);
 
 #endif

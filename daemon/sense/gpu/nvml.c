@@ -85,6 +85,7 @@ struct device {
 	uint64_t energy_mj;	/* at the last sample */
 	bool has_energy;
 	bool xid;		/* it tells faults */
+	bool dead;		/* lost, or to be reset: not before the library is opened anew */
 };
 
 struct nvml {
@@ -108,6 +109,7 @@ struct look {
 	uint64_t dt;
 	struct gpu_caps *caps;
 	nvml_ret gone;		/* the error that says that the driver went */
+	bool failed;		/* a list of processes was not told this time */
 };
 
 static uint64_t wall_us(void)
@@ -128,8 +130,13 @@ static const char *error_text(const struct nvml *n, nvml_ret ret)
 static bool means_gone(nvml_ret ret)
 {
 	return ret == NVML_UNINITIALIZED || ret == NVML_DRIVER_NOT_LOADED ||
-		ret == NVML_GPU_IS_LOST || ret == NVML_RESET_REQUIRED ||
 		ret == NVML_RM_VERSION_MISMATCH;
+}
+
+/* Of one device: others go on. */
+static bool means_dead(nvml_ret ret)
+{
+	return ret == NVML_GPU_IS_LOST || ret == NVML_RESET_REQUIRED;
 }
 
 static enum gpu_can can_of(nvml_ret ret)
@@ -147,12 +154,19 @@ static enum gpu_can can_of(nvml_ret ret)
 	return GPU_CAN_UNSUPPORTED;
 }
 
+/* What is never told on this GPU, or to this user, is no failure. */
+static bool is_failure(nvml_ret ret)
+{
+	return can_of(ret) == GPU_CAN_UNSUPPORTED && ret != NVML_NOT_SUPPORTED;
+}
+
 /* Whatever a call answers is an answer to whether it can be told. */
 static bool heard(struct look *l, enum gpu_item item, nvml_ret ret)
 {
 	l->caps->can[item] = gpu_can_best(l->caps->can[item], can_of(ret));
 	if (means_gone(ret))
 		l->gone = ret;
+	l->d->dead |= means_dead(ret);
 	return ret == NVML_OK;
 }
 
@@ -173,6 +187,7 @@ static void take_running(struct look *l, int (*fn)(nvml_dev, unsigned int *,
 
 	if (ret == NVML_INSUFFICIENT_SIZE)
 		l->s->lost++;
+	l->failed |= is_failure(ret);
 	if (!heard(l, GPU_PROC_MEMORY, ret))
 		return;
 	for (unsigned int i = 0; i < n && i < GPU_PROCS_MAX; i++) {
@@ -229,7 +244,8 @@ static void take_usage(struct look *l)
 		have = 0;
 	if (have > l->n->usage_room)
 		have = l->n->usage_room;
-	nvml_usage_busy(l->n->usage, have, &d->read, wall_us(), take_busy, l);
+	if (!nvml_usage_busy(l->n->usage, have, &d->read, wall_us(), take_busy, l))
+		return;
 	if (d->read.last_us && (ret == NVML_OK || ret == NVML_NOT_FOUND))
 		idle_processes(l);
 }
@@ -348,6 +364,7 @@ static nvml_ret sample_one(struct nvml *n, struct device *d, struct gpu_sample *
 	take_running(&l, n->fn.compute);
 	if (n->fn.graphics)
 		take_running(&l, n->fn.graphics);
+	l.out->complete = !l.failed;
 	take_usage(&l);
 	take_rates(&l);
 	take_memory(&l);
@@ -382,14 +399,20 @@ static int nvml_sample(void *self, struct gpu_sample *s, struct gpu_caps *caps)
 	struct nvml *n = self;
 	nvml_ret ret = NVML_OK;
 
-	for (unsigned int i = 0; !ret && i < n->ndevice; i++)
-		ret = sample_one(n, &n->device[i], s, caps);
-	if (!ret) {
+	unsigned int alive = 0;
+
+	for (unsigned int i = 0; !ret && i < n->ndevice; i++) {
+		if (!n->device[i].dead)
+			ret = sample_one(n, &n->device[i], s, caps);
+		alive += !n->device[i].dead;
+	}
+	if (!ret && alive) {
 		take_faults(n, s);
 		return 0;
 	}
 	caps->there = false;
-	snprintf(caps->why, sizeof(caps->why), "the driver went away: %s", error_text(n, ret));
+	snprintf(caps->why, sizeof(caps->why), "the driver went away: %s",
+		 ret ? error_text(n, ret) : "no GPU is left, each is lost or to be reset");
 	return -ENODEV;
 }
 

@@ -22,7 +22,7 @@
  * gpu_sample, until it is closed or there is nothing to read. Exit status.
  */
 int gpu_reader_run(int fd, const char *root);
-/* The same in a process of its own: no way back to what the daemon may. */
+/* The same in a process of its own, which keeps the daemon's rights. */
 int gpu_reader_main(void);
 
 #endif
