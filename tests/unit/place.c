@@ -406,8 +406,9 @@ static void under_sched_ext(void **x)
 	assert_attrs_equal(kid_attrs(child), before);
 	assert_int_equal(sched_setscheduler(idle.pid, SCHED_IDLE, &param), 0);
 	apply_ext(idle.pid);
-	assert_int_equal(kid_attrs(idle.pid).policy, SCHED_IDLE);
+	assert_int_equal(kid_attrs(idle.pid).policy, SCHED_EXT);
 	apply_ext(k.pid);
+	assert_int_equal(kid_attrs(idle.pid).policy, SCHED_IDLE);
 	assert_int_equal(die_and_undo(), 1);
 	assert_attrs_equal(kid_attrs(k.pid), before);
 	kid_kill(child);
