@@ -5,7 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 need_root
 
-daemon_start --no-bpf --no-kmod --placer none
+daemon_start --no-bpf --no-kmod --placer none --guard on
 ok $? "the daemon starts with /proc only"
 
 python3 tests/cli/control.py "$STARLING_RUNDIR/control" "$TMP"

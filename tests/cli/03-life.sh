@@ -44,6 +44,8 @@ daemon_start
 ok $? "start"
 head -n 1 "$TMP/log" | grep -Eq "managing [0-9]+ cpus?( \([0-9]+ big\))?: probes [a-z+]+, module (yes|no), placer [a-z]+; no GPU thread seen yet"
 ok $? "the first line tells the mode"
+run 0 "$STARLING" explain 2 && out_has '^rules: all in force, none is tried'
+ok $? "the guard is off unless it is asked for"
 run 1 "$STARLINGD" && err_has "already running as process $DAEMON" && err_lines 1
 ok $? "a second instance is refused with the pid of the first"
 run 1 "$STARLINGD" --journal-undo && err_has 'already running'
