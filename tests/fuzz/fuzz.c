@@ -640,9 +640,19 @@ static uint64_t number(const char *text)
 /* The one that operates; what it is a member of goes with it. */
 static void fuzz(uint64_t seed, uint64_t n, double until)
 {
+	double start = now(), at = start, told = start;
+
 	start_timer();
-	for (uint64_t i = 0; i < n && now() < until && !counts->bad; i++)
+	for (uint64_t i = 0; i < n && at < until && !counts->bad; i++) {
 		operate(seed, i);
+		at = now();
+		if (at - told < 60)
+			continue;
+		told = at;
+		printf("# %llu operations in %.0f s\n", (unsigned long long)counts->ops,
+		       at - start);
+		fflush(stdout);
+	}
 	for (int i = 0; i < NKIDS; i++)
 		reap_kid(i);
 	_exit(0);

@@ -17,7 +17,7 @@ check-sanitizers:
 	$(Q)tests/vm/build --user
 	$(Q)PROGRAM=starling-nomem TIME=600 MEMORY=2048 tests/kselftest/run-guest san
 	$(Q)TEST_SLOW=10 TIME=1800 MEMORY=2048 tests/kselftest/run-guest san
-	$(Q)TIME=6000 MEMORY=2048 tests/fuzz/run-guest san --ops 1000000 --fork-every 1000
+	$(Q)TIME=10000 MEMORY=2048 tests/fuzz/run-guest san --ops 1000000 --fork-every 1000
 
 check:
 	$(Q)scripts/deps build check
