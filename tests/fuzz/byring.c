@@ -63,10 +63,17 @@ static void submit(int fd, unsigned int cmd, void *arg, uint64_t data)
 	in_ring++;
 }
 
-/* What no ring but a polled one says. */
+/*
+ * What no ring but a polled one says; and where the kernel's thread submits, a file of
+ * another kind may have the number by the time that it looks.
+ */
 static int plain(int res)
 {
-	return res == -EOPNOTSUPP && flags & IORING_SETUP_IOPOLL ? -EINVAL : res;
+	if (res != -EOPNOTSUPP)
+		return res;
+	if (flags & IORING_SETUP_IOPOLL)
+		return -EINVAL;
+	return flags & IORING_SETUP_SQPOLL ? -EBADF : res;
 }
 
 bool ring_do(int fd, unsigned int cmd, void *arg, int *ret)
