@@ -19,10 +19,7 @@ void history_add(struct history *h, int priority, const char *about, const char 
 	va_start(ap, fmt);
 	vsnprintf(e->text, sizeof(e->text), fmt, ap);
 	va_end(ap);
-	/* Some of it is the kernel's text, with names of tasks in it. */
-	for (char *p = e->text; *p; p++)
-		if (*p < ' ' || *p == 0x7f)
-			*p = '?';
+	log_printable(e->text);
 	log_line(priority, "%s", e->text);
 }
 

@@ -149,9 +149,7 @@ static void note_fall(struct daemon *d, const struct placer_ops *from, const cha
 	d->fall.ns = now_ns();
 	d->fall.again = false;
 	snprintf(d->fall.why, sizeof(d->fall.why), "%s", why);
-	for (char *p = d->fall.why; *p; p++)
-		if (*p < ' ' || *p == 0x7f)
-			*p = '?';
+	log_printable(d->fall.why);
 }
 
 /* What the placer has done goes back first, and noise with it: one journal has both. */

@@ -45,3 +45,10 @@ void log_line(int priority, const char *fmt, ...)
 		errno = saved;
 	errno = saved;
 }
+
+void log_printable(char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			*text = '?';
+}

@@ -8,6 +8,8 @@
 /* Messages with a priority above @level are dropped; LOG_INFO to start. */
 void log_set_level(int level);
 int log_level(void);
+/* Some is the kernel's text, with names of tasks in it: no control characters. */
+void log_printable(char *text);
 void log_line(int priority, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
