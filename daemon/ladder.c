@@ -7,6 +7,7 @@
 #include "daemon/daemon.h"
 #include "daemon/log.h"
 #include "daemon/place/attr.h"
+#include "daemon/self.h"
 
 int sched_ext_use_parse(const char *word)
 {
@@ -179,6 +180,8 @@ void ladder_climb(struct daemon *d)
 {
 	const struct placer_ops *ops = d->fall.from;
 	const char *why = NULL;
+	bool raised;
+	int err;
 
 	if (!ops || !d->fall.again || d->off)
 		return;
@@ -192,7 +195,12 @@ void ladder_climb(struct daemon *d)
 	if (d->placer)
 		step_off(d);
 	d->fall.from = NULL;
-	if (!try_rung(d, ops, &why)) {
+	/* The kernel looks at the whole of a scheduler before it takes it. */
+	raised = self_lower();
+	err = try_rung(d, ops, &why);
+	if (raised)
+		self_raise();
+	if (!err) {
 		guard_forget(&d->policy.guard);
 		d->changed = true;
 		history_add(&d->history, LOG_INFO, "daemon", "placer %s again", ops->name);

@@ -25,13 +25,18 @@ enum {
 
 static const char *volatile class = "normal";
 
-static void on_limit(int signo)
+static void be_normal(void)
 {
 	const struct sched_param normal = { 0 };
 
-	(void)signo;
 	sched_setscheduler(0, SCHED_OTHER, &normal);
 	class = "nice";
+}
+
+static void on_limit(int signo)
+{
+	(void)signo;
+	be_normal();
 }
 
 /* The kernel raises SIGXCPU when we ran for so long without sleeping. */
@@ -60,6 +65,16 @@ void self_raise(void)
 		class = "real-time";
 	else
 		log_debug("own priority: %s, not real-time: %s", class, strerror(errno));
+}
+
+bool self_lower(void)
+{
+	int policy = sched_getscheduler(0);
+
+	if (policy < 0 || (policy & ~SCHED_RESET_ON_FORK) != SCHED_FIFO)
+		return false;
+	be_normal();
+	return true;
 }
 
 const char *self_class(void)

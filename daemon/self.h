@@ -4,12 +4,18 @@
 #define STARLING_SELF_H
 
 #include <sched.h>
+#include <stdbool.h>
 
 /*
  * From here on act at once, however busy the machine is. To be called when
  * the costly part of starting is over. Not permitted: said at debug level.
  */
 void self_raise(void);
+/*
+ * Something takes longer than may be done at real-time priority. True: it was
+ * at such, and self_raise() brings it back there.
+ */
+bool self_lower(void);
 /* "real-time", "nice" or "normal": what self_raise() got. */
 const char *self_class(void);
 /* Run anywhere but on @cpus; anywhere again when @cpus is empty. */
