@@ -38,7 +38,7 @@ def strayed(mode, placer):
 
 
 class Daemon:
-    def __init__(self, setup, placer="auto"):
+    def __init__(self, setup, placer="auto", options=()):
         self.setup = setup
         self.placer = placer
         self.env = setup.environment()
@@ -46,8 +46,8 @@ class Daemon:
         self.log_path = os.path.join(setup.dir, "starlingd.log")
         self.log = open(self.log_path, "wb")
         self.began = None
-        self.p = procs.start([setup.bin("starlingd"), f"--placer={placer}"], env=self.env,
-                             stdout=self.log, stderr=subprocess.STDOUT)
+        self.p = procs.start([setup.bin("starlingd"), f"--placer={placer}", *options],
+                             env=self.env, stdout=self.log, stderr=subprocess.STDOUT)
         procs.wait_for(lambda: self.p.poll() is not None or self.up(), 10)
         if not self.up():
             tail = self.last_words()
