@@ -14,9 +14,6 @@
 static const char *const versions[] = { "_v2", "" };
 static const char *const variants[] = { "_ptsz", "_ptds", "" };
 
-EXPORT CUresult cuGetProcAddress_v2(const char *name, void **out, int version, uint64_t flags,
-				    int *status);
-
 static void *lookup(const char *name, const char *version, const char *variant)
 {
 	static void *self;
@@ -25,7 +22,8 @@ static void *lookup(const char *name, const char *version, const char *variant)
 	if (!self) {
 		Dl_info info;
 
-		if (!dladdr((void *)cuGetProcAddress_v2, &info))
+		/* an exported one may be another library's, which was preloaded */
+		if (!dladdr((void *)lookup, &info))
 			return NULL;
 		self = dlopen(info.dli_fname, RTLD_NOW | RTLD_NOLOAD);
 	}
