@@ -40,6 +40,8 @@ struct cu_stream {
 	unsigned int flags;
 	int priority;
 	int capturing;
+	int capture_mode;
+	int capture_broken;		/* by a call that is not allowed meanwhile */
 	struct cu_graph *graph;		/* while capturing; owned */
 	_Atomic uint64_t done_at;
 };
@@ -77,6 +79,8 @@ void emu_wait_until(uint64_t when, unsigned int sched);
 
 /* stream.c */
 struct cu_stream *emu_stream(CUstream s, int per_thread);
+/* Asking about work: not allowed while @s is captured, or anything in global mode. */
+CUresult emu_may_ask(struct cu_stream *s);
 void emu_stream_submit(struct cu_stream *s, uint64_t done_at);
 
 /* mem.c: end of the copy of n bytes put on stream s */

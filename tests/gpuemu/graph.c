@@ -8,6 +8,34 @@
 #include <stdlib.h>
 #include <string.h>
 
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct cu_stream *global;	/* one that is captured in global mode, or NULL */
+static _Thread_local int own_mode;
+
+CUresult emu_may_ask(struct cu_stream *s)
+{
+	struct cu_stream *hurt = s->capturing ? s : NULL;
+
+	pthread_mutex_lock(&lock);
+	if (!hurt && own_mode == CU_STREAM_CAPTURE_MODE_GLOBAL)
+		hurt = global;
+	if (hurt)
+		hurt->capture_broken = 1;
+	pthread_mutex_unlock(&lock);
+	return hurt ? CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED : CUDA_SUCCESS;
+}
+
+EXPORT CUresult cuThreadExchangeStreamCaptureMode(int *mode)
+{
+	int old = own_mode;
+
+	if (!mode || *mode < 0 || *mode > CU_STREAM_CAPTURE_MODE_RELAXED)
+		return CUDA_ERROR_INVALID_VALUE;
+	own_mode = *mode;
+	*mode = old;
+	return CUDA_SUCCESS;
+}
+
 static CUresult begin(CUstream h, int mode, int per_thread)
 {
 	CUresult res = emu_ready();
@@ -22,6 +50,12 @@ static CUresult begin(CUstream h, int mode, int per_thread)
 	if (!s->graph)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	s->capturing = 1;
+	s->capture_mode = mode;
+	s->capture_broken = 0;
+	pthread_mutex_lock(&lock);
+	if (mode == CU_STREAM_CAPTURE_MODE_GLOBAL)
+		global = s;
+	pthread_mutex_unlock(&lock);
 	return CUDA_SUCCESS;
 }
 
@@ -43,10 +77,16 @@ static CUresult end(CUstream h, CUgraph *out, int per_thread)
 		return CUDA_ERROR_INVALID_VALUE;
 	if (!s->capturing)
 		return CUDA_ERROR_ILLEGAL_STATE;
-	*out = s->graph;
+	pthread_mutex_lock(&lock);
+	if (global == s)
+		global = NULL;
+	pthread_mutex_unlock(&lock);
+	if (s->capture_broken)
+		free(s->graph);
+	*out = s->capture_broken ? NULL : s->graph;
 	s->graph = NULL;
 	s->capturing = 0;
-	return CUDA_SUCCESS;
+	return s->capture_broken ? CUDA_ERROR_STREAM_CAPTURE_INVALIDATED : CUDA_SUCCESS;
 }
 
 EXPORT CUresult cuStreamEndCapture(CUstream s, CUgraph *out)

@@ -109,6 +109,8 @@ static CUresult stream_query(CUstream h, int per_thread)
 {
 	CUresult res = emu_ready();
 
+	if (!res)
+		res = emu_may_ask(emu_stream(h, per_thread));
 	if (res)
 		return res;
 	return gpuemu_now() >= stream_end(emu_stream(h, per_thread)) ?
