@@ -106,15 +106,17 @@ class Image:
         for name in ("errno", "limits", "types", "posix_types", "stddef"):
             self.add_root_file(f"/usr/include/linux/{name}.h")
 
+    def _own(self):
+        return {os.path.basename(path) for path in self.files}
+
     def add_libraries(self):
         """What the dynamic loader of the build root would load for all programs."""
-        for path in libraries(self.in_root, self.elves):
+        for path in libraries(self.in_root, self.elves, self._own()):
             if not path.startswith("/src/"):
                 self.add_root_file(path)
 
     def add_arm64_libraries(self):
-        own = {os.path.basename(path) for path in self.files}
-        for name in needed(self.in_root, self.elves, ARM64_LIBDIR, own):
+        for name in needed(self.in_root, self.elves, ARM64_LIBDIR, self._own()):
             self.add_root_file(f"{ARM64_LIBDIR}/{name}")
         self.add_root_file(ARM64_LOADER)
 
@@ -195,7 +197,8 @@ def resolve(root, path):
     raise OSError(f"too many links: {path}")
 
 
-def libraries(in_root, programs):
+def libraries(in_root, programs, own):
+    """Paths of the libraries that PROGRAMS need; OWN: names that come with the build."""
     found = set()
     if not programs:
         return found
@@ -207,7 +210,7 @@ def libraries(in_root, programs):
             found.add(words[2])
         elif words and words[0].startswith("/") and line[0].isspace():
             found.add(words[0])
-        elif "not" in words and "found" in words:
+        elif "not" in words and "found" in words and words[0] not in own:
             raise OSError(f"missing in the build root: {words[0]}")
     return found
 
