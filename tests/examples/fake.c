@@ -106,6 +106,15 @@ static int nothing(int fd, void *arg)
 	return 0;
 }
 
+/* Nobody's time is over here. */
+static uint64_t in_an_hour(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (now.tv_sec + 3600) * 1000000000ULL;
+}
+
 static int acquire(int fd, void *arg)
 {
 	struct starling_lease_acquire *a = arg;
@@ -119,7 +128,7 @@ static int acquire(int fd, void *arg)
 		return err;
 	holder = a->out_lease = ++last;
 	exists[holder % NLEASES] = true;
-	a->out_expires_ns = 1;
+	a->out_expires_ns = in_an_hour();
 	return say(fd, "acquire");
 }
 
@@ -130,10 +139,13 @@ static int unpark(int fd, void *arg)
 
 	if (!exists[a->lease % NLEASES])
 		return -ENOENT;
+	if (holder == a->lease)
+		return -EALREADY;
 	err = wait_turn(fd, a->cookie, a->timeout_ns, true);
 	if (err)
 		return err;
 	holder = a->lease;
+	a->out_expires_ns = in_an_hour();
 	return say(fd, "unpark");
 }
 
