@@ -25,3 +25,11 @@ $(O)/lib/libstarling.so: $(O)/lib/libstarling.so.0
 	$(Q)ln -sfn libstarling.so.0 $@
 $(O)/lib/libstarling.pc: lib/libstarling.pc.in lib/libstarling.map
 	$(Q)mkdir -p $(@D) && sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(lib_version)|; s|@PRIVATE@|$(lib_uring)|' $< >$@
+
+# What "starling run --gpu=lease" puts into programs. It brings what it needs of the
+# library with it: a preloaded library that lacks another one ends the program.
+gpu_lib := lib/agent.c lib/lease.c
+gpu_c := $(wildcard lib/gpu/*.c) $(gpu_lib)
+gpu_ld := -Wl,-soname,libstarling-gpu.so -Wl,--version-script=lib/gpu/libstarling-gpu.map
+$(eval $(call sharedlib,lib/libstarling-gpu.so,$(gpu_c) lib/device.c,$(gpu_ld)))
+$(O)/lib/libstarling-gpu.so: lib/gpu/libstarling-gpu.map
