@@ -569,37 +569,91 @@ static void set_up(void)
 }
 
 /* How many agents there are, as far as one may see them; -1: not at all. */
-static int agents(void)
+enum { LEFT_MAX = 4096, LEFT_S = 60 };
+
+/* Records of the kind that the command lists; how many, or -1. */
+static int list(unsigned long cmd, void *rec, uint32_t size)
 {
-	static struct starling_agent_record rec[4096];
 	struct starling_list arg = {
-		.size = sizeof(arg), .record_size = sizeof(rec[0]), .count = 4096,
+		.size = sizeof(arg), .record_size = size, .count = LEFT_MAX,
 		.records = (uintptr_t)rec,
 	};
 	int fd = open(STARLING_DEVICE, O_RDWR | O_CLOEXEC);
-	int ret = ioctl(fd, STARLING_IOC_AGENTS, &arg);
+	int ret = ioctl(fd, cmd, &arg);
 
 	close(fd);
 	return ret ? -1 : (int)arg.count;
 }
 
+static int agents(void)
+{
+	static struct starling_agent_record rec[LEFT_MAX];
+
+	return list(STARLING_IOC_AGENTS, rec, sizeof(rec[0]));
+}
+
+static void agent_do(int agent, unsigned long cmd, int32_t tid)
+{
+	struct starling_agent_task arg = {
+		.size = sizeof(arg), .flags = STARLING_TASK_THREAD, .task = tid,
+	};
+
+	ioctl(agent, cmd, &arg);
+}
+
+/*
+ * Members that are none of ours keep their agent: an argument that was read from
+ * memory with anything in it can name any task, us and init too.
+ */
+static void free_strays(void)
+{
+	static struct starling_task_record rec[LEFT_MAX];
+	struct starling_agent_create create = { .size = sizeof(create), .name = "strays" };
+	int n = list(STARLING_IOC_TASKS, rec, sizeof(rec[0]));
+	int fd = open(STARLING_DEVICE, O_RDWR | O_CLOEXEC);
+	int agent = n > 0 ? ioctl(fd, STARLING_IOC_AGENT_CREATE, &create) : -1;
+
+	for (int i = 0; i < n; i++) {
+		printf("# %u (%.16s) came to be a member\n", rec[i].tid, rec[i].comm);
+		agent_do(agent, STARLING_IOC_AGENT_JOIN, rec[i].tid);
+		agent_do(agent, STARLING_IOC_AGENT_LEAVE, rec[i].tid);
+	}
+	close(agent);
+	close(fd);
+}
+
+static void show_left(void)
+{
+	static struct starling_agent_record rec[LEFT_MAX];
+	int n = list(STARLING_IOC_AGENTS, rec, sizeof(rec[0]));
+
+	for (int i = 0; i < n && i < 8; i++)
+		printf("# agent %llu \"%.32s\": %u tasks, %llu joins, %llu forks, %llu exits\n",
+		       (unsigned long long)rec[i].id, rec[i].name, rec[i].tasks,
+		       (unsigned long long)rec[i].joins, (unsigned long long)rec[i].forks,
+		       (unsigned long long)rec[i].exits);
+}
+
 /*
  * The one that operated is gone, and its children go: then nothing may be left.
- * This process has nothing, and is no member.
+ * This process has nothing.
  */
 static void tear_down(int before)
 {
-	int left;
+	time_t start = time(NULL);
 
 	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
 		;
-	for (int i = 0; i < 200; i++) {
-		left = agents();
-		if (left <= before)
+	free_strays();
+	while (agents() > before) {
+		if (time(NULL) - start > LEFT_S) {
+			show_left();
+			bad("%d agents are left, there were %d", agents(), before);
 			return;
+		}
 		usleep(20000);
 	}
-	bad("%d agents are left, there were %d", left, before);
+	printf("# nothing was left after %ld s\n", (long)(time(NULL) - start));
 }
 
 static void report(uint64_t seed)
