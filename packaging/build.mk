@@ -31,6 +31,7 @@ installed = \
 	644:include/uapi/linux/starling.h:$(INCLUDEDIR)/linux/starling.h \
 	644:$(O)/lib/libstarling.so.0:$(LIBDIR)/libstarling.so.0 \
 	link:libstarling.so.0:$(LIBDIR)/libstarling.so \
+	755:$(O)/lib/libstarling-gpu.so:$(LIBDIR)/libstarling-gpu.so \
 	644:$(O)/packaging/libstarling.pc:$(LIBDIR)/pkgconfig/libstarling.pc \
 	644:$(O)/packaging/starlingd.service:$(UNITDIR)/starlingd.service \
 	644:packaging/60-starling.rules:$(UDEVDIR)/60-starling.rules \

@@ -34,6 +34,9 @@ _starling() {
 	--priority | -p)
 		COMPREPLY=($(compgen -W "interactive normal batch" -- "$cur"))
 		return ;;
+	--gpu)
+		COMPREPLY=($(compgen -W "lease lease,priority= lease,turn= lease,memory=" -- "$cur"))
+		return ;;
 	--sysroot | --load | -s | -l)
 		COMPREPLY=($(compgen -f -- "$cur"))
 		compopt -o filenames

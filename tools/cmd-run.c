@@ -12,6 +12,7 @@
 #include "daemon/agent.h"
 #include "daemon/roles.h"
 #include "tools/cli.h"
+#include "tools/run-gpu.h"
 
 struct run {
 	struct common common;
@@ -19,9 +20,12 @@ struct run {
 	const char *name;
 	const char *priority;
 	long weight;
+	struct run_gpu gpu;
 	bool quiet;
 	char **cmd;
 };
+
+enum { OPT_GPU = 256 };
 
 static const struct argp_option options[] = {
 	{ "role", 'r', "ROLE", 0,
@@ -30,6 +34,11 @@ static const struct argp_option options[] = {
 	{ "priority", 'p', "CLASS", 0,
 	  "interactive, where a person waits for it, normal, or batch (default: normal)", 0 },
 	{ "name", 'n', "NAME", 0, "Name of the agent (default: the command's)", 0 },
+	{ "gpu", OPT_GPU, "lease[,KEY=VALUE...]", 0,
+	  "Take a lease for each stretch of work on the GPU, without a change to COMMAND. Keys: "
+	  "priority (default: the agent's), turn and linger (ms), memory (bytes), gpu, "
+	  "wait (block, keep)",
+	  0 },
 	{ "quiet", 'q', NULL, 0, "Say nothing when there is nobody to register with", 0 },
 	{ 0 },
 };
@@ -42,6 +51,14 @@ static void parse_weight(struct run *run, const char *arg, struct argp_state *st
 	if (*end || end == arg || run->weight < 1 || run->weight > AGENT_WEIGHT_MAX)
 		argp_error(state, "weight '%s' is not a number from 1 to %d", arg,
 			   AGENT_WEIGHT_MAX);
+}
+
+static void parse_gpu(struct run *run, char *arg, struct argp_state *state)
+{
+	char why[160];
+
+	if (!run_gpu_parse(&run->gpu, arg, why, sizeof(why)))
+		argp_error(state, "%s", why);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -69,6 +86,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		run->name = arg;
 		if (!*arg || strlen(arg) >= STARLING_NAME_LEN)
 			argp_error(state, "a name has 1 to %d bytes", STARLING_NAME_LEN - 1);
+		return 0;
+	case OPT_GPU:
+		parse_gpu(run, arg, state);
 		return 0;
 	case 'q':
 		run->quiet = true;
@@ -106,10 +126,11 @@ static void default_name(const struct run *run, char *buf, size_t len)
 }
 
 /*
- * The agent lives as long as a member does, so its handle may be closed. A
- * role that was asked for is ours to set: we are the task.
+ * The agent lives as long as a member does, so its handle may be closed, but by
+ * who needs leases of it: @fd. A role that was asked for is ours to set: we are
+ * the task.
  */
-static int register_module(const struct run *run, const char *name)
+static int register_module(const struct run *run, const char *name, int *fd)
 {
 	struct starling_agent_opts opts = {
 		.size = sizeof(opts), .weight = run->weight,
@@ -126,7 +147,10 @@ static int register_module(const struct run *run, const char *name)
 		err = starling_agent_join(agent, 0, 0);
 	if (!err && run->role)
 		err = starling_task_set_role(agent, 0, role_parse(run->role));
-	starling_agent_close(agent);
+	if (!err && run->gpu.lease)
+		*fd = starling_agent_fd(agent);
+	else
+		starling_agent_close(agent);
 	starling_close(s);
 	return err;
 }
@@ -148,18 +172,58 @@ static bool register_daemon(const struct run *run, const char *name)
 	return !ret;
 }
 
-/* Both: the module keeps the membership, the daemon places us before exec. */
-static void announce(const struct run *run, const char *name)
+/*
+ * Both: the module keeps the membership, the daemon places us before exec. Returns
+ * the agent's descriptor for leases, or -1.
+ */
+static int announce(const struct run *run, const char *name)
 {
-	int err = register_module(run, name);
+	int fd = -1, err = register_module(run, name, &fd);
 	bool module = !err, daemon = register_daemon(run, name);
 
 	if (run->quiet)
-		return;
+		return fd;
 	if (err && err != -ENODEV && err != -ENOENT && !daemon)
 		cli_error("the module did not take this process: %s", strerror(-err));
 	if (!module && !daemon)
 		cli_error("starlingd is not running: '%s' runs unmanaged", run->cmd[0]);
+	if (!module && run->gpu.lease)
+		cli_error("%s: '%s' runs without leases",
+			  err == -ENODEV || err == -ENOENT ? "there is no module" : strerror(-err),
+			  run->cmd[0]);
+	return fd;
+}
+
+/* Without the module nothing is put into the command. */
+static bool lease(struct run *run, int fd)
+{
+	struct run_gpu_agent agent = {
+		.fd = fd, .name = run->name, .weight = run->weight, .role = run->role,
+		.priority = run->priority,
+	};
+	char why[400];
+
+	if (!run->gpu.lease || fd < 0 ||
+	    run_gpu_environment(&run->gpu, &agent, why, sizeof(why)))
+		return true;
+	cli_error("%s", why);
+	return false;
+}
+
+/* What cannot be had is said before anybody waits for it. */
+static bool can_lease(const struct run *run)
+{
+	struct starling *s;
+	char why[200];
+	bool can;
+
+	if (!run->gpu.lease || starling_open(&s))
+		return true;
+	can = run_gpu_check(&run->gpu, s, why, sizeof(why));
+	starling_close(s);
+	if (!can)
+		cli_error("%s", why);
+	return can;
 }
 
 int cmd_run(int argc, char **argv)
@@ -169,10 +233,14 @@ int cmd_run(int argc, char **argv)
 	int err;
 
 	argp_err_exit_status = EX_RUN_FAILED;
+	run_gpu_init(&run.gpu);
 	if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &run))
 		return EX_RUN_FAILED;
 	default_name(&run, name, sizeof(name));
-	announce(&run, run.name ? run.name : name);
+	if (!run.name)
+		run.name = name;
+	if (!can_lease(&run) || !lease(&run, announce(&run, run.name)))
+		return EX_RUN_FAILED;
 	execvp(run.cmd[0], run.cmd);
 	err = errno;
 	cli_error("%s: %s", run.cmd[0], strerror(err));

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "tools/run-gpu.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <starling.h>
+#include "daemon/roles.h"
+
+#define LIBRARY		"libstarling-gpu.so"
+#define TURN_MS_MIN	0.1
+#define TURN_MS_MAX	10000.0
+#define LINGER_MS_MAX	1000.0
+/* Out of the way of scripts, which use low numbers. */
+#define FD_MIN		200
+
+static bool set_priority(struct run_gpu *g, char *value)
+{
+	int class = priority_parse(value);
+
+	g->settings.class = class;
+	return class >= 0;
+}
+
+static bool set_gpu(struct run_gpu *g, char *value)
+{
+	char *end;
+	unsigned long n = strtoul(value, &end, 10);
+
+	g->settings.gpu = n;
+	return isdigit((unsigned char)*value) && !*end && n < STARLING_GPUS_MAX;
+}
+
+static bool ms(char *value, double least, double most, uint64_t *ns)
+{
+	char *end;
+	double n = strtod(value, &end);
+
+	*ns = n * 1e6;
+	return isdigit((unsigned char)*value) && !*end && n >= least && n <= most;
+}
+
+static bool set_turn(struct run_gpu *g, char *value)
+{
+	return ms(value, TURN_MS_MIN, TURN_MS_MAX, &g->settings.turn_ns);
+}
+
+static bool set_linger(struct run_gpu *g, char *value)
+{
+	return ms(value, 0, LINGER_MS_MAX, &g->settings.linger_ns);
+}
+
+static bool set_memory(struct run_gpu *g, char *value)
+{
+	static const char units[] = "KMGT";
+	unsigned long long n;
+	const char *unit;
+	char *end;
+	int shift = 0;
+
+	errno = 0;
+	n = strtoull(value, &end, 10);
+	unit = *end ? strchr(units, toupper((unsigned char)*end)) : NULL;
+	if (unit) {
+		shift = 10 * (unit - units + 1);
+		end++;
+	}
+	if (errno || !isdigit((unsigned char)*value) || *end || n > UINT64_MAX >> shift)
+		return false;
+	g->settings.memory_bytes = n << shift;
+	return true;
+}
+
+static bool set_wait(struct run_gpu *g, char *value)
+{
+	g->waits = true;
+	g->settings.block = !strcmp(value, "block");
+	return g->settings.block || !strcmp(value, "keep");
+}
+
+static const struct {
+	const char *key;
+	bool (*set)(struct run_gpu *g, char *value);
+	const char *takes;
+} keys[] = {
+	{ "priority", set_priority, "interactive, normal or batch" },
+	{ "gpu", set_gpu, "a number from 0 to 15" },
+	{ "turn", set_turn, "milliseconds from 0.1 to 10000" },
+	{ "linger", set_linger, "milliseconds up to 1000" },
+	{ "memory", set_memory, "bytes, with K, M, G or T" },
+	{ "wait", set_wait, "block or keep" },
+};
+
+static bool set(struct run_gpu *g, const char *key, char *value, char *why, size_t size)
+{
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		if (strcmp(keys[i].key, key))
+			continue;
+		if (keys[i].set(g, value))
+			return true;
+		snprintf(why, size, "--gpu %s=%s: must be %s", key, value, keys[i].takes);
+		return false;
+	}
+	snprintf(why, size, "--gpu has no '%s': priority, gpu, turn, linger, memory or wait", key);
+	return false;
+}
+
+void run_gpu_init(struct run_gpu *g)
+{
+	g->lease = gpu_settings_read(&g->settings);
+	g->settings.class = 0;
+}
+
+bool run_gpu_parse(struct run_gpu *g, char *arg, char *why, size_t size)
+{
+	char *save = NULL, *word = strtok_r(arg, ",", &save), *value;
+
+	if (!word || strcmp(word, "lease")) {
+		snprintf(why, size, "--gpu takes lease, and what it is to be like: "
+			 "--gpu=lease,priority=batch");
+		return false;
+	}
+	g->lease = true;
+	while ((word = strtok_r(NULL, ",", &save))) {
+		value = strchr(word, '=');
+		if (value)
+			*value++ = '\0';
+		if (!set(g, word, value ? value : "", why, size))
+			return false;
+	}
+	return true;
+}
+
+bool run_gpu_check(const struct run_gpu *g, struct starling *s, char *why, size_t size)
+{
+	struct starling_lease_stat stat;
+	int err = starling_gpu_stat(s, g->settings.gpu, &stat);
+
+	if (err == -ENODEV)
+		snprintf(why, size,
+			 "--gpu gpu=%u: there is no such GPU; 'starling lease' lists them",
+			 g->settings.gpu);
+	else if (err)
+		snprintf(why, size, "--gpu: %s", strerror(-err));
+	else if (stat.out_memory_bytes && g->settings.memory_bytes > stat.out_memory_bytes)
+		snprintf(why, size, "--gpu memory: the GPU has %llu bytes for leases",
+			 (unsigned long long)stat.out_memory_bytes);
+	else
+		return true;
+	return false;
+}
+
+/* Beside the command, as it is built and as it is installed; else where it was meant for. */
+static bool find_library(char *path, size_t size)
+{
+	char exe[PATH_MAX];
+	ssize_t len = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+
+	if (len >= 0) {
+		exe[len] = '\0';
+		snprintf(path, size, "%s/../lib/" LIBRARY, dirname(exe));
+		if (!access(path, R_OK))
+			return true;
+	}
+	snprintf(path, size, STARLING_LIBDIR "/" LIBRARY);
+	return !access(path, R_OK);
+}
+
+/* Whoever feeds the GPU spins; others leave their core to those who can use it. */
+static bool blocks_by_role(const char *name)
+{
+	int role = name ? role_parse(name) : -1;
+
+	return role >= 0 && role != STARLING_ROLE_FEEDER && role != STARLING_ROLE_SERVICE;
+}
+
+static bool add_library(const char *path)
+{
+	const char *old = getenv("LD_PRELOAD");
+	char *all;
+	bool done;
+
+	/* One of those before us has it already, if we are started by such a command. */
+	if (old && strstr(old, LIBRARY))
+		return true;
+	if (asprintf(&all, "%s%s%s", path, old && *old ? ":" : "", old ? old : "") < 0)
+		return false;
+	done = !setenv("LD_PRELOAD", all, 1);
+	free(all);
+	return done;
+}
+
+/* Inherited, and in nobody's way. */
+static int move_up(int fd)
+{
+	int high = fcntl(fd, F_DUPFD, FD_MIN);
+
+	if (high < 0)
+		high = fcntl(fd, F_DUPFD, 0);
+	return high;
+}
+
+static void set_agent(struct run_gpu *g, const struct run_gpu_agent *a)
+{
+	struct gpu_settings *s = &g->settings;
+
+	/* That of the agent that started us. */
+	if (s->agent_fd >= 0)
+		close(s->agent_fd);
+	s->agent_fd = move_up(a->fd);
+	s->weight = a->weight;
+	s->priority = a->priority ? priority_parse(a->priority) : STARLING_CLASS_DEFAULT;
+	snprintf(s->name, sizeof(s->name), "%s", a->name);
+	if (!g->waits)
+		s->block = blocks_by_role(a->role);
+}
+
+bool run_gpu_environment(struct run_gpu *g, const struct run_gpu_agent *a, char *why,
+			 size_t size)
+{
+	char path[PATH_MAX], text[GPU_SETTINGS_MAX];
+
+	if (!find_library(path, sizeof(path))) {
+		snprintf(why, size, "--gpu: no %.200s: make or make install puts it there", path);
+		return false;
+	}
+	if (strpbrk(path, ": ")) {
+		snprintf(why, size, "--gpu: '%.200s' has a space or a colon, which LD_PRELOAD "
+			 "cannot have", path);
+		return false;
+	}
+	set_agent(g, a);
+	gpu_settings_write(&g->settings, text);
+	if (!setenv(GPU_SETTINGS, text, 1) && add_library(path))
+		return true;
+	snprintf(why, size, "--gpu: %s", strerror(errno));
+	return false;
+}
