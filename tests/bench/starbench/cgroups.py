@@ -113,6 +113,42 @@ class Pair:
                 pass    # somebody else has groups with CPU time there by now
 
 
+class Tree:
+    """Groups below the root, [(path, weight)] with parents first."""
+
+    def __init__(self, weights):
+        found = find()
+        if not found or found[1] != "cpu.weight":
+            raise OSError(0, "cgroup v2 has no controller for CPU time here")
+        self.where = found[0]
+        self.paths = []
+        _open.append(self)
+        try:
+            for path, weight in weights:
+                self._make(path, weight)
+        except OSError:
+            self.close()
+            raise
+
+    def _make(self, path, weight):
+        up = os.path.join(self.where, os.path.dirname(path))
+        if "cpu" not in _read(up, "cgroup.subtree_control"):
+            _write("+cpu", up, "cgroup.subtree_control")
+        os.mkdir(os.path.join(self.where, path))
+        self.paths.append(path)
+        _write(weight, self.where, path, "cpu.weight")
+
+    def enter(self, path):
+        """A function for the child before exec."""
+        return lambda: _write(0, self.where, path, "cgroup.procs")
+
+    def close(self):
+        if self in _open:
+            _open.remove(self)
+        while self.paths:
+            _remove(os.path.join(self.where, self.paths.pop()))
+
+
 def close_all():
     for pair in list(_open):
         pair.close()

@@ -82,6 +82,17 @@ def as_agent(setup, arm):
             "bench", "--"]
 
 
+def counted(path, procs_n):
+    """Work units of all processes of an agentload hog with that --count-file."""
+    try:
+        with open(path, "rb") as f:
+            data = f.read()
+    except OSError:
+        return 0
+    lines = range(COUNTER_LINE, min(len(data), (procs_n + 1) * COUNTER_LINE), COUNTER_LINE)
+    return sum(struct.unpack_from("<Q", data, at)[0] for at in lines)
+
+
 class Tools:
     """Children by exec of one agent process that never end."""
 
@@ -106,13 +117,7 @@ class Tools:
             raise BenchError(f"the tools ended: {words}")
 
     def units(self):
-        try:
-            with open(self.path, "rb") as f:
-                data = f.read()
-        except OSError:
-            return 0
-        lines = range(COUNTER_LINE, min(len(data), (self.n + 1) * COUNTER_LINE), COUNTER_LINE)
-        return sum(struct.unpack_from("<Q", data, at)[0] for at in lines)
+        return counted(self.path, self.n)
 
     def stop(self):
         procs.stop(self.p, signal.SIGTERM, wait=2)

@@ -28,18 +28,29 @@ def summary(cells, key):
                     "n": got["n"]}
 
 
-def _value(spread, key, form):
+def value_text(spread, key, form):
     if spread is None:
         return "-"
     return form.format(spread["median"] * (100 if key == "share" else 1))
 
 
-def _range(spread, form):
+def range_text(spread, form):
     if spread is None:
         return "-"
     low, high = spread["ci"] or (spread["min"], spread["max"])
     return f"{form.format(low)}..{form.format(high)} ({form.format(spread['min'])}.." \
            f"{form.format(spread['max'])})"
+
+
+def grid(title, note, rows, out):
+    """rows: the head and the others, as texts; all but the first column to the right."""
+    width = [max(len(r[i]) for r in rows) for i in range(len(rows[0]))]
+    print(f"\n{title}", file=out)
+    if note:
+        print(f"  ({note})", file=out)
+    for r in rows:
+        text = [r[0].ljust(width[0])] + [r[i].rjust(width[i]) for i in range(1, len(r))]
+        print("  " + "  ".join(text).rstrip(), file=out)
 
 
 def table(part, title, out):
@@ -50,15 +61,9 @@ def table(part, title, out):
     rows = []
     for arm in part["arms"]:
         got = {c[0]: summary(part["cells"][arm.name], c[0]) for c in cols}
-        rows.append([arm.label] + [_value(got[k], k, f) for k, _, f in cols] +
-                    [_range(got[k], f) for k, _, f in with_range])
-    width = [max(len(r[i]) for r in rows + [head]) for i in range(len(head))]
-    print(f"\n{title}", file=out)
-    if part["load"].note:
-        print(f"  ({part['load'].note})", file=out)
-    for r in [head] + rows:
-        text = [r[0].ljust(width[0])] + [r[i].rjust(width[i]) for i in range(1, len(r))]
-        print("  " + "  ".join(text).rstrip(), file=out)
+        rows.append([arm.label] + [value_text(got[k], k, f) for k, _, f in cols] +
+                    [range_text(got[k], f) for k, _, f in with_range])
+    grid(title, part["load"].note, [head] + rows, out)
 
 
 BUSY = 0.05         # of all CPUs, used by others: figures are worth little from here on

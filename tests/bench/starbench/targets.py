@@ -14,6 +14,9 @@ ALONE = 1.03
 QUIET_TOKENS = 0.995
 DAEMON_CPU = 0.003
 DAEMON_RSS = 15e6
+# In a guest, on every rung; the error of weights where sched_ext is at work.
+FEEDER_CORE = 0.97
+WEIGHT_ERROR = {"flat": 0.0017, "two-level": 0.01}
 
 
 def series(cells, arm, key):
@@ -88,7 +91,7 @@ def of_noise(text, cells):
     """One arm measured twice: a difference as large as this one means nothing."""
     rows = []
     for key, what in (("p99", "p99 lateness"), ("units_per_s", "tools' work"),
-                      ("makespan_s", "makespan"), ("messaging_s", "perf bench messaging"),
+                      ("makespan_s", "makespan"), ("messaging_s", "messaging"),
                       ("pipe_s", "perf bench pipe")):
         got = stats.ratio(series(cells, "aa", key), series(cells, "nothing", key))
         if got:
@@ -163,11 +166,38 @@ def of_quiet(style, cells, own="starling"):
     ]
 
 
+def _of_spread(text, cells, arm, key, bound, at_most, unit):
+    got = stats.spread(series(cells, arm, key))
+    return _row(text, got["median"] if got else None, bound, at_most, got and got["ci"], unit)
+
+
+def of_core(wait, cells, arms):
+    """A feeder that blocks wants little, and asks for it late: what it got is shown only."""
+    own = [a for a in arms if a.starling and wait in ("yield", "spin")]
+    return [_of_spread(f"{wait}, {a.label}: share of the core the feeder needs", cells, a.name,
+                       "core", FEEDER_CORE, False, "share") for a in own] + of_noise(wait, cells)
+
+
+def of_weights(load, cells, arms):
+    return [_of_spread(f"{load}, {a.label}: error of the agents' shares", cells, a.name,
+                       "error", WEIGHT_ERROR[load], True, "points")
+            for a in arms if a.placer == "sched_ext"] + of_noise(load, cells)
+
+
+def of_messaging(cells, arms):
+    return [_ratio_row(f"messaging, {a.label}, no agents: time, of without",
+                       series(cells, a.name, "messaging_s"),
+                       series(cells, "nothing", "messaging_s"), ALONE, True)
+            for a in arms if a.starling] + of_noise("alone", cells)
+
+
 def _number(value, unit):
     if value is None:
         return "-"
     if unit == "share":
         return f"{value * 100:.2f} %"
+    if unit == "points":
+        return f"{value * 100:.2f} points"
     if unit == "bytes":
         return f"{value / 1e6:.1f} MB"
     return f"{value:.3f}"
