@@ -66,7 +66,7 @@ class Agent:
                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def ready(self):
-        """All are there; done may they have nothing yet, under some of the arms."""
+        """All are there; in some arms it takes long until each has done something."""
         return len(procs.tree(self.p.pid)) > self.n
 
     def units(self):
@@ -164,7 +164,7 @@ class Cell:
         return b'"comm": "feeder"' in done.stdout
 
     def check(self):
-        """That this was the arm it is called by, after the window."""
+        """After the window: that this was the arm it is called by."""
         pids = {"feeder": self.feeder.thread() if self.feeder else None,
                 "tools": next((procs.last_of_tree(x.p.pid) for x in self.agents.values()), None)}
         for who, pid in pids.items():
