@@ -177,7 +177,7 @@ class Cell:
             raise Disturbed(why)
         if self.scheduler:
             self.scheduler.check()
-        elif self.agents and bool(rivals.loaded()) != (self.arm.placer == "sched_ext"):
+        elif bool(rivals.loaded()) != bool(self.agents and self.arm.placer == "sched_ext"):
             raise Disturbed(f"sched_ext has {rivals.loaded() or 'no scheduler'}")
 
     def measure(self, seconds):
@@ -224,6 +224,9 @@ def _shares(cell, seconds):
 
 def _alone(cell, _seconds):
     groups, loops = ("1", "50") if cell.setup.quick else ("2", "300")
+    # The daemon leaves sched_ext some time after it last had somebody to place.
+    if cell.daemon and not procs.wait_for(lambda: not rivals.loaded(), START_S, 0.2):
+        raise BenchError("starlingd keeps its scheduler without agents")
     time.sleep(cell.setup.settle)
     done = subprocess.run(["hackbench", "-g", groups, "-l", loops], capture_output=True,
                           text=True, check=False)
