@@ -80,7 +80,8 @@ static void flat(const char *what, int n, void (*fn)(int i))
 	last = median(batch + batches - ends, ends);
 	printf("# %-12s %6d: first %llu ns, last %llu ns\n", what, batches * BATCH,
 	       (unsigned long long)first, (unsigned long long)last);
-	if (last > 2 * first)
+	/* A kernel that looks for mistakes at each access has times of its own. */
+	if (last > 2 * first && !getenv("TEST_SLOW"))
 		FAIL("%s: %llu ns for the first, %llu ns for the last", what,
 		     (unsigned long long)first, (unsigned long long)last);
 }

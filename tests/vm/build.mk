@@ -10,13 +10,13 @@ vm:
 	$(Q)tests/vm/run -k $(KERNEL) -c $(CPUS) --tools -i
 
 # The whole suite of the module below KASAN, lockdep and kmemleak, a run in which
-# each allocation fails once, and a million random operations: an hour and a half.
+# each allocation fails once, and a million random operations: two hours.
 # Builds that kernel once, which takes some ten minutes.
 check-sanitizers:
 	$(Q)scripts/deps build check
 	$(Q)tests/vm/build --user
 	$(Q)PROGRAM=starling-nomem TIME=600 MEMORY=2048 tests/kselftest/run-guest san
-	$(Q)TEST_SLOW=10 TIME=1800 MEMORY=2048 tests/kselftest/run-guest san
+	$(Q)TEST_SLOW=10 TIME=5000 MEMORY=4096 tests/kselftest/run-guest san
 	$(Q)TIME=10000 MEMORY=2048 tests/fuzz/run-guest san --ops 1000000 --fork-every 1000
 
 check:
