@@ -52,7 +52,7 @@ def _remove(path):
         except OSError:
             return False
         return True
-    return procs.wait_for(gone, 3)
+    return procs.wait_for(gone, 10)
 
 
 def _sweep(where):
