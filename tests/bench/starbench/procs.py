@@ -19,6 +19,15 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _children = []
 
 
+def interruptible():
+    """From here on each of ENDING raises KeyboardInterrupt. A shell starts what it puts
+    into the background with SIGINT ignored, and Python leaves it so."""
+    def on_signal(sig, _frame):
+        raise KeyboardInterrupt(f"signal {sig}")
+    for sig in ENDING:
+        signal.signal(sig, on_signal)
+
+
 def _child_setup():
     # Should this program be killed outright, its children go with it.
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
