@@ -2,7 +2,7 @@
 # What daemon and command share is compiled once: wire format, paths, words.
 starling_src := $(sort tools/starling.c tools/cli.c tools/table.c tools/load.c \
 	$(wildcard tools/cmd-*.c tools/check*.c tools/plan-*.c tools/run-*.c)) \
-	daemon/others.c daemon/paths.c daemon/roles.c daemon/varlink.c lib/device.c lib/agent.c lib/lease.c \
+	daemon/others.c daemon/paths.c daemon/quantity.c daemon/roles.c daemon/varlink.c lib/device.c lib/agent.c lib/lease.c \
 	lib/gpu/settings.c
 # `starling plan` decides as the daemon does: with the same objects.
 starling_src += $(sort $(wildcard daemon/policy/*.c daemon/topology*.c)) \

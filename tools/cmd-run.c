@@ -36,7 +36,7 @@ static const struct argp_option options[] = {
 	{ "name", 'n', "NAME", 0, "Name of the agent (default: the command's)", 0 },
 	{ "gpu", OPT_GPU, "lease[,KEY=VALUE...]", 0,
 	  "Take a lease for each stretch of work on the GPU, without a change to COMMAND. Keys: "
-	  "priority (default: the agent's), turn and linger (ms), memory (bytes), gpu, "
+	  "priority (default: the agent's), turn and linger (10ms), memory (16G), gpu, "
 	  "wait (block, keep)",
 	  0 },
 	{ "quiet", 'q', NULL, 0, "Say nothing when there is nobody to register with", 0 },

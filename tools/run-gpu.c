@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "tools/run-gpu.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -11,16 +10,33 @@
 #include <string.h>
 #include <unistd.h>
 #include <starling.h>
+#include "daemon/quantity.h"
 #include "daemon/roles.h"
 
 #define LIBRARY		"libstarling-gpu.so"
-#define TURN_MS_MIN	0.1
-#define TURN_MS_MAX	10000.0
-#define LINGER_MS_MAX	1000.0
+#define MS		1000000ULL
+#define S		(1000 * MS)
 /* Out of the way of scripts, which use low numbers. */
 #define FD_MIN		200
 
-static bool set_priority(struct run_gpu *g, char *value)
+static const struct quantity {
+	const char *key;
+	const struct unit *units;
+	uint64_t min, max;
+	size_t offset;		/* in struct gpu_settings */
+	const char *takes;
+} quantities[] = {
+	{ "gpu", quantity_number, 0, STARLING_GPUS_MAX - 1, offsetof(struct gpu_settings, gpu),
+	  "a number from 0 to 15" },
+	{ "turn", quantity_time, MS / 10, 10 * S, offsetof(struct gpu_settings, turn_ns),
+	  "a time from 100us to 10s" },
+	{ "linger", quantity_time, 0, S, offsetof(struct gpu_settings, linger_ns),
+	  "a time from 0ms to 1s" },
+	{ "memory", quantity_bytes, 0, 1ULL << 50, offsetof(struct gpu_settings, memory_bytes),
+	  "bytes, as 16G, at most 1024T" },
+};
+
+static bool set_priority(struct run_gpu *g, const char *value)
 {
 	int class = priority_parse(value);
 
@@ -28,87 +44,35 @@ static bool set_priority(struct run_gpu *g, char *value)
 	return class >= 0;
 }
 
-static bool set_gpu(struct run_gpu *g, char *value)
-{
-	char *end;
-	unsigned long n = strtoul(value, &end, 10);
-
-	g->settings.gpu = n;
-	return isdigit((unsigned char)*value) && !*end && n < STARLING_GPUS_MAX;
-}
-
-static bool ms(char *value, double least, double most, uint64_t *ns)
-{
-	char *end;
-	double n = strtod(value, &end);
-
-	*ns = n * 1e6;
-	return isdigit((unsigned char)*value) && !*end && n >= least && n <= most;
-}
-
-static bool set_turn(struct run_gpu *g, char *value)
-{
-	return ms(value, TURN_MS_MIN, TURN_MS_MAX, &g->settings.turn_ns);
-}
-
-static bool set_linger(struct run_gpu *g, char *value)
-{
-	return ms(value, 0, LINGER_MS_MAX, &g->settings.linger_ns);
-}
-
-static bool set_memory(struct run_gpu *g, char *value)
-{
-	static const char units[] = "KMGT";
-	unsigned long long n;
-	const char *unit;
-	char *end;
-	int shift = 0;
-
-	errno = 0;
-	n = strtoull(value, &end, 10);
-	unit = *end ? strchr(units, toupper((unsigned char)*end)) : NULL;
-	if (unit) {
-		shift = 10 * (unit - units + 1);
-		end++;
-	}
-	if (errno || !isdigit((unsigned char)*value) || *end || n > UINT64_MAX >> shift)
-		return false;
-	g->settings.memory_bytes = n << shift;
-	return true;
-}
-
-static bool set_wait(struct run_gpu *g, char *value)
+static bool set_wait(struct run_gpu *g, const char *value)
 {
 	g->waits = true;
 	g->settings.block = !strcmp(value, "block");
 	return g->settings.block || !strcmp(value, "keep");
 }
 
-static const struct {
+static const struct word {
 	const char *key;
-	bool (*set)(struct run_gpu *g, char *value);
+	bool (*set)(struct run_gpu *g, const char *value);
 	const char *takes;
-} keys[] = {
+} words[] = {
 	{ "priority", set_priority, "interactive, normal or batch" },
-	{ "gpu", set_gpu, "a number from 0 to 15" },
-	{ "turn", set_turn, "milliseconds from 0.1 to 10000" },
-	{ "linger", set_linger, "milliseconds up to 1000" },
-	{ "memory", set_memory, "bytes, with K, M, G or T" },
 	{ "wait", set_wait, "block or keep" },
 };
 
-static bool set(struct run_gpu *g, const char *key, char *value, char *why, size_t size)
+/* NULL: done; else what @key takes, or that there is none. */
+static const char *set(struct run_gpu *g, const char *key, const char *value)
 {
-	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-		if (strcmp(keys[i].key, key))
-			continue;
-		if (keys[i].set(g, value))
-			return true;
-		snprintf(why, size, "--gpu %s=%s: must be %s", key, value, keys[i].takes);
-		return false;
-	}
-	snprintf(why, size, "--gpu has no '%s': priority, gpu, turn, linger, memory or wait", key);
-	return false;
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (!strcmp(words[i].key, key))
+			return words[i].set(g, value) ? NULL : words[i].takes;
+	for (const struct quantity *q = quantities;
+	     q < quantities + sizeof(quantities) / sizeof(quantities[0]); q++)
+		if (!strcmp(q->key, key))
+			return quantity_parse(value, value + strlen(value), q->units, q->min,
+					      q->max, (uint64_t *)((char *)&g->settings + q->offset)) ?
+				NULL : q->takes;
+	return "one of priority=, gpu=, turn=, linger=, memory= and wait=";
 }
 
 void run_gpu_init(struct run_gpu *g)
@@ -120,6 +84,7 @@ void run_gpu_init(struct run_gpu *g)
 bool run_gpu_parse(struct run_gpu *g, char *arg, char *why, size_t size)
 {
 	char *save = NULL, *word = strtok_r(arg, ",", &save), *value;
+	const char *takes;
 
 	if (!word || strcmp(word, "lease")) {
 		snprintf(why, size, "--gpu takes lease, and what it is to be like: "
@@ -131,8 +96,12 @@ bool run_gpu_parse(struct run_gpu *g, char *arg, char *why, size_t size)
 		value = strchr(word, '=');
 		if (value)
 			*value++ = '\0';
-		if (!set(g, word, value ? value : "", why, size))
+		takes = set(g, word, value ? value : "");
+		if (takes) {
+			snprintf(why, size, "--gpu %s%s%s: must be %s", word, value ? "=" : "",
+				 value ? value : "", takes);
 			return false;
+		}
 	}
 	return true;
 }
@@ -145,7 +114,7 @@ bool run_gpu_check(const struct run_gpu *g, struct starling *s, char *why, size_
 	if (err == -ENODEV)
 		snprintf(why, size,
 			 "--gpu gpu=%u: there is no such GPU; 'starling lease' lists them",
-			 g->settings.gpu);
+			 (unsigned int)g->settings.gpu);
 	else if (err)
 		snprintf(why, size, "--gpu: %s", strerror(-err));
 	else if (stat.out_memory_bytes && g->settings.memory_bytes > stat.out_memory_bytes)

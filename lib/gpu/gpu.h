@@ -20,7 +20,7 @@
 #include "lib/gpu/cuda.h"
 
 #define GPU_SETTINGS "STARLING_GPU"	/* the environment's name for them */
-#define GPU_SETTINGS_MAX 256
+#define GPU_SETTINGS_MAX 512
 
 /* By the class: who waits for the next token is not to wait for others' turns. */
 #define GPU_LINGER_DEFAULT UINT64_MAX
@@ -37,16 +37,16 @@
  * @block:	waits of this process shall sleep
  */
 struct gpu_settings {
-	int agent_fd;
-	char name[32];
-	uint32_t weight;
-	uint32_t priority;
-	uint32_t gpu;
-	uint32_t class;
+	int64_t agent_fd;
+	uint64_t weight;
+	uint64_t priority;
+	uint64_t gpu;
+	uint64_t class;
 	uint64_t turn_ns;
 	uint64_t linger_ns;
 	uint64_t memory_bytes;
-	bool block;
+	uint64_t block;
+	char name[32];
 };
 
 /* From the environment. False: not asked for, and @s is the default. */

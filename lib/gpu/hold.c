@@ -201,7 +201,7 @@ static void complain(int err)
 
 	if (!told)
 		fprintf(stderr, "starling: no lease of GPU %u (%s): going on without\n",
-			settings.gpu, strerror(-err));
+			(unsigned int)settings.gpu, strerror(-err));
 	told = true;
 }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-only
 /*
- * "fd=200,weight=100,priority=2,gpu=0,memory=0,turn-ns=10000000,block=1,name=coder-12":
- * numbers, and last the name, which may have commas. What is not understood is left
- * at its default.
+ * "fd=200,weight=100,priority=2,...,name=coder-12": numbers, and last the name, which
+ * may have commas. What is not understood is left at its default.
  */
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,26 +12,28 @@
 
 #define TURN_NS	10000000ULL
 
-static void set(struct gpu_settings *s, const char *key, unsigned long long n)
+static const struct {
+	const char *key;
+	size_t offset;		/* of 64 bits */
+} numbers[] = {
+	{ "fd", offsetof(struct gpu_settings, agent_fd) },
+	{ "weight", offsetof(struct gpu_settings, weight) },
+	{ "priority", offsetof(struct gpu_settings, priority) },
+	{ "gpu", offsetof(struct gpu_settings, gpu) },
+	{ "class", offsetof(struct gpu_settings, class) },
+	{ "turn-ns", offsetof(struct gpu_settings, turn_ns) },
+	{ "linger-ns", offsetof(struct gpu_settings, linger_ns) },
+	{ "memory", offsetof(struct gpu_settings, memory_bytes) },
+	{ "block", offsetof(struct gpu_settings, block) },
+};
+
+enum { NNUMBERS = sizeof(numbers) / sizeof(numbers[0]) };
+
+static void set(struct gpu_settings *s, const char *key, uint64_t n)
 {
-	if (!strcmp(key, "fd"))
-		s->agent_fd = n;
-	else if (!strcmp(key, "weight"))
-		s->weight = n;
-	else if (!strcmp(key, "priority"))
-		s->priority = n;
-	else if (!strcmp(key, "gpu"))
-		s->gpu = n;
-	else if (!strcmp(key, "class"))
-		s->class = n;
-	else if (!strcmp(key, "memory"))
-		s->memory_bytes = n;
-	else if (!strcmp(key, "turn-ns"))
-		s->turn_ns = n;
-	else if (!strcmp(key, "linger-ns"))
-		s->linger_ns = n;
-	else if (!strcmp(key, "block"))
-		s->block = n;
+	for (int i = 0; i < NNUMBERS; i++)
+		if (!strcmp(numbers[i].key, key))
+			memcpy((char *)s + numbers[i].offset, &n, sizeof(n));
 }
 
 bool gpu_settings_read(struct gpu_settings *s)
@@ -60,14 +62,12 @@ bool gpu_settings_read(struct gpu_settings *s)
 
 void gpu_settings_write(const struct gpu_settings *s, char text[GPU_SETTINGS_MAX])
 {
-	char linger[48] = "";
+	unsigned long long n;
+	int len = 0;
 
-	if (s->linger_ns != GPU_LINGER_DEFAULT)
-		snprintf(linger, sizeof(linger), "linger-ns=%llu,",
-			 (unsigned long long)s->linger_ns);
-	snprintf(text, GPU_SETTINGS_MAX,
-		 "fd=%d,weight=%u,priority=%u,gpu=%u,class=%u,memory=%llu,turn-ns=%llu,%sblock=%d,"
-		 "name=%s", s->agent_fd, s->weight, s->priority, s->gpu, s->class,
-		 (unsigned long long)s->memory_bytes, (unsigned long long)s->turn_ns, linger,
-		 s->block, s->name);
+	for (int i = 0; i < NNUMBERS; i++) {
+		memcpy(&n, (const char *)s + numbers[i].offset, sizeof(n));
+		len += snprintf(text + len, GPU_SETTINGS_MAX - len, "%s=%llu,", numbers[i].key, n);
+	}
+	snprintf(text + len, GPU_SETTINGS_MAX - len, "name=%s", s->name);
 }

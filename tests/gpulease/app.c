@@ -23,13 +23,11 @@
  *	fork=0		1: while threads are at work one more forks, and prints "forked"
  *	trace=0		1: print "BEGIN END" of each round, ns: its first launch has returned,
  *			its last kernel is done
- *	end=0		1: _exit without a word, 2: SIGKILL
  *
  * Prints "done" when all calls succeeded.
  */
 #include <dlfcn.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -129,7 +127,7 @@ static struct option {
 	{ "tokens", 10 }, { "launches", 5 }, { "ns", 1000 }, { "threads", 1 }, { "streams", 1 },
 	{ "wait", 0 }, { "graph", 0 }, { "sleep_us", 0 }, { "cost", 0 }, { "child", 0 },
 	{ "late", 0 }, { "again", 0 }, { "capture", 0 }, { "destroy", 0 }, { "apart", 0 },
-	{ "fork", 0 }, { "trace", 0 }, { "end", 0 },
+	{ "fork", 0 }, { "trace", 0 },
 };
 
 enum { MAX_STREAMS = 100 };
@@ -377,10 +375,6 @@ static void all(void)
 		pthread_join(capturer, NULL);
 	if (get("late"))
 		launch_late();
-	if (get("end") == 1)
-		_exit(0);
-	if (get("end") == 2)
-		raise(SIGKILL);
 	OK(cuCtxDestroy, context);
 }
 
