@@ -80,8 +80,9 @@ static void flat(const char *what, int n, void (*fn)(int i))
 	last = median(batch + batches - ends, ends);
 	printf("# %-12s %6d: first %llu ns, last %llu ns\n", what, batches * BATCH,
 	       (unsigned long long)first, (unsigned long long)last);
-	/* A kernel that looks for mistakes at each access has times of its own. */
-	if (last > 2 * first && !getenv("TEST_SLOW"))
+	if (getenv("TEST_SLOW"))
+		printf("# a kernel that is slow by itself: times are not judged\n");
+	else if (last > 2 * first)
 		FAIL("%s: %llu ns for the first, %llu ns for the last", what,
 		     (unsigned long long)first, (unsigned long long)last);
 }
