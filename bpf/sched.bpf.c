@@ -243,9 +243,17 @@ static __always_inline u64 slice_left(const struct task_state *t, u64 now)
 }
 
 /*
- * Where it waits: by share and weight; main loops by when they should be done:
- * the shorter they mostly run and the more their agent weighs, the sooner.
+ * When a main loop should be done: the shorter it mostly runs and the more its agent
+ * weighs, the sooner.
  */
+static u64 due(struct task_struct *p, const struct task_state *t)
+{
+	u64 now = bpf_ktime_get_ns();
+
+	return t ? now + by_weight(t, p, agent_of(p), t->usual_ns) : now;
+}
+
+/* Where it waits: by share and weight; main loops by when they should be done. */
 static void queue_up(struct task_struct *p, struct task_state *t, enum tier tier,
 		     u64 start, u64 flags)
 {
@@ -256,7 +264,7 @@ static void queue_up(struct task_struct *p, struct task_state *t, enum tier tier
 	if (bound && tier == TIER_BACKGROUND)
 		start += lag_max;
 	if ((tier == TIER_ORCHESTRATOR || tier == TIER_INTERACTIVE) && t)
-		start = bpf_ktime_get_ns() + by_weight(t, p, agent_of(p), t->usual_ns);
+		start = due(p, t);
 	if (t)
 		t->queued_ns = bpf_ktime_get_ns();
 	if (tier == TIER_SERVICE)
@@ -290,6 +298,8 @@ static s32 find_other(struct task_struct *p, const struct task_state *t, enum ti
 		cpu = scx_bpf_task_cpu(p);
 	return cpu;
 }
+
+#include "sched_promote.bpf.h"
 
 SEC("struct_ops/enqueue")
 void BPF_PROG(starling_enqueue, struct task_struct *p, u64 flags)
@@ -652,6 +662,22 @@ SEC("syscall")
 int starling_kinds(void *ctx)
 {
 	return kinds_set();
+}
+
+/* It has told of task @pid that it is more than a tool. */
+SEC("syscall")
+int starling_promote(struct sched_promote *ctx)
+{
+	struct task_struct *p = bpf_task_from_pid(ctx->pid);
+
+	if (!p)
+		return 0;
+	bpf_rcu_read_lock();
+	if (is_queued(state_of(p)) && !promote_from(TIER_NORMAL, p->pid))
+		promote_from(own_queue(scx_bpf_task_cpu(p)), p->pid);
+	bpf_rcu_read_unlock();
+	bpf_task_release(p);
+	return 0;
 }
 
 SEC("struct_ops.s/init")

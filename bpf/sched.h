@@ -35,6 +35,18 @@ struct sched_agent {
 	unsigned int class;
 };
 
+/* Waits in other queues than tools do: starling_promote() is for those. */
+static inline int sched_goes_first(unsigned short role)
+{
+	return role == STARLING_ROLE_FEEDER || role == STARLING_ROLE_SERVICE ||
+	       role == STARLING_ROLE_ORCHESTRATOR;
+}
+
+/* What is given to starling_promote(). */
+struct sched_promote {
+	int pid;		/* of the thread */
+};
+
 /* How often things happened, for starlingd -v. */
 enum sched_count {
 	SCHED_FEEDER_IDLE,	/* a feeder found a free CPU */
@@ -45,6 +57,7 @@ enum sched_count {
 	SCHED_FEEDER_PAUSE,	/* a feeder made room for what has waited for long */
 	SCHED_LIMITED,		/* a task had to wait, by cpu.max of a cgroup */
 	SCHED_NO_ROOM,		/* a cgroup without a share */
+	SCHED_PROMOTED,		/* waited as a tool when it was found to be more */
 	SCHED_AGED,		/* a lower tier's turn although a higher one waited */
 	__SCHED_COUNT_MAX,
 };

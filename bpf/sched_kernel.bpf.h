@@ -117,6 +117,10 @@ bool scx_bpf_dsq_move(struct bpf_iter_scx_dsq___s *it, struct task_struct *p, u6
 bool scx_bpf_dsq_move_vtime(struct bpf_iter_scx_dsq___s *it, struct task_struct *p, u64 dsq_id,
 			    u64 enq_flags) __ksym __weak;
 void scx_bpf_dsq_move_set_vtime(struct bpf_iter_scx_dsq___s *it, u64 vtime) __ksym __weak;
+struct task_struct *bpf_task_from_pid(s32 pid) __ksym;
+void bpf_task_release(struct task_struct *p) __ksym;
+void bpf_rcu_read_lock(void) __ksym;
+void bpf_rcu_read_unlock(void) __ksym;
 bool bpf_cpumask_test_cpu(u32 cpu, const struct cpumask *mask) __ksym;
 struct bpf_cpumask *bpf_cpumask_create(void) __ksym;
 void bpf_cpumask_release(struct bpf_cpumask *mask) __ksym;

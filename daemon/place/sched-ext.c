@@ -154,6 +154,19 @@ static int tell(struct sched_placer *sp, uint32_t tid, struct sched_role role)
 	return err;
 }
 
+/* One that is more than a tool from now on may wait among them. */
+static void promote(struct sched_placer *sp, uint32_t tid)
+{
+	struct sched_promote ctx = { .pid = tid };
+	LIBBPF_OPTS(bpf_test_run_opts, opts,
+		.ctx_in = &ctx,
+		.ctx_size_in = sizeof(ctx),
+	);
+
+	if (sp->link)
+		bpf_prog_test_run_opts(bpf_program__fd(sp->skel->progs.starling_promote), &opts);
+}
+
 static void untell(struct sched_placer *sp, uint32_t tid)
 {
 	tell(sp, tid, (struct sched_role){ 0 });
@@ -182,16 +195,20 @@ static struct told *told_get(struct sched_placer *sp, uint32_t tid)
 static int place_one(struct sched_placer *sp, const struct place_task *t)
 {
 	struct told *k = told_get(sp, t->tid);
+	bool rises;
 
 	if (!k)
 		return -ENOMEM;
 	k->round = sp->round;
 	if (k->known && knows(k, t))
 		return 0;
+	rises = sched_goes_first(t->role) && !(k->known && sched_goes_first(k->role));
 	k->agent_id = t->agent_id;
 	k->role = t->role;
 	k->feeding = t->feeding;
 	k->known = !tell(sp, t->tid, role_told(k));
+	if (k->known && rises)
+		promote(sp, t->tid);
 	return k->known ? 0 : -EIO;
 }
 
@@ -301,10 +318,11 @@ static void say_counts(const struct sched_placer *sp)
 
 	log_debug("scheduler: feeders found a free core %llu times, took one %llu, waited %llu, "
 		  "paused %llu; yields kept %llu, given %llu; turns by age %llu; held up by "
-		  "cpu.max %llu; cgroups without a share %llu",
+		  "cpu.max %llu; cgroups without a share %llu; found to be more than a tool "
+		  "while it waited %llu",
 		  n[SCHED_FEEDER_IDLE], n[SCHED_FEEDER_KICK], n[SCHED_FEEDER_QUEUE],
 		  n[SCHED_FEEDER_PAUSE], n[SCHED_YIELD_KEPT], n[SCHED_YIELD_GIVEN],
-		  n[SCHED_AGED], n[SCHED_LIMITED], n[SCHED_NO_ROOM]);
+		  n[SCHED_AGED], n[SCHED_LIMITED], n[SCHED_NO_ROOM], n[SCHED_PROMOTED]);
 }
 
 /* All are large where they are of one kind. */

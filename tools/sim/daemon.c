@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "bpf/sched.h"
 #include "daemon/edge.h"
 #include "daemon/policy/policy.h"
 #include "daemon/report-guard.h"
@@ -56,6 +57,7 @@ static void tell(struct task *t)
 {
 	struct known *k = &t->known;
 	uint64_t agent = k->role && t->agent ? t->agent->id : 0;
+	bool rises = sched_goes_first(k->role) && !(k->told && sched_goes_first(k->told_role));
 
 	if (!k->role && !k->told)
 		return;
@@ -63,6 +65,8 @@ static void tell(struct task *t)
 	    k->told_feeding == k->feeding)
 		return;
 	native_tell(&t->ts, agent, k->role, k->feeding ? sim.now + GRANT : 0);
+	if (rises)
+		native_promote(&t->ts);
 	k->told = k->role;
 	k->told_role = k->role;
 	k->told_agent = agent;

@@ -306,7 +306,7 @@ struct task_struct *ext_iter_next(struct ext_iter *it)
 	return &t->ts;
 }
 
-bool ext_move(struct task_struct *p, u64 dsq_id, bool by_vtime, u64 vtime)
+bool ext_move(struct task_struct *p, u64 dsq_id, u64 flags, bool by_vtime, u64 vtime)
 {
 	struct task *t = task_of(p);
 	s32 cpu;
@@ -316,7 +316,7 @@ bool ext_move(struct task_struct *p, u64 dsq_id, bool by_vtime, u64 vtime)
 		return false;
 	dsq_del(t);
 	if (cpu >= 0)
-		local_insert(t, cpu, 0);
+		local_insert(t, cpu, flags);
 	else if (by_vtime)
 		dsq_add_vtime(q, t, vtime);
 	else

@@ -51,7 +51,7 @@ struct ext_iter {
 int ext_iter_new(struct ext_iter *it, u64 dsq_id);
 struct task_struct *ext_iter_next(struct ext_iter *it);
 /* To another queue, by @vtime or to its end. */
-bool ext_move(struct task_struct *p, u64 dsq_id, bool by_vtime, u64 vtime);
+bool ext_move(struct task_struct *p, u64 dsq_id, u64 flags, bool by_vtime, u64 vtime);
 
 /* The task that forks now. */
 struct task_struct *ext_current(void);

@@ -167,6 +167,26 @@ int *bpf_iter_num_next(struct bpf_iter_num *it)
 	return ++it->next < it->end ? &it->next : NULL;
 }
 
+/* Only native_promote() asks. */
+static struct task_struct *promoted;
+
+struct task_struct *bpf_task_from_pid(s32 pid)
+{
+	return promoted && promoted->pid == pid ? promoted : NULL;
+}
+
+void bpf_task_release(struct task_struct *p)
+{
+}
+
+void bpf_rcu_read_lock(void)
+{
+}
+
+void bpf_rcu_read_unlock(void)
+{
+}
+
 void bpf_iter_num_destroy(struct bpf_iter_num *it)
 {
 	it->next = it->end;
@@ -211,13 +231,13 @@ void bpf_iter_scx_dsq_destroy(struct bpf_iter_scx_dsq___s *it)
 bool scx_bpf_dsq_move(struct bpf_iter_scx_dsq___s *it, struct task_struct *p, u64 dsq_id,
 		      u64 enq_flags)
 {
-	return ext_move(p, dsq_id, false, 0);
+	return ext_move(p, dsq_id, enq_flags, false, 0);
 }
 
 bool scx_bpf_dsq_move_vtime(struct bpf_iter_scx_dsq___s *it, struct task_struct *p, u64 dsq_id,
 			    u64 enq_flags)
 {
-	return ext_move(p, dsq_id, true, iter(it)->set_vtime);
+	return ext_move(p, dsq_id, enq_flags, true, iter(it)->set_vtime);
 }
 
 void scx_bpf_dsq_move_set_vtime(struct bpf_iter_scx_dsq___s *it, u64 vtime)
@@ -268,6 +288,14 @@ void native_tell(struct task_struct *p, u64 agent, u16 role, u64 until_ns)
 						    BPF_LOCAL_STORAGE_GET_F_CREATE);
 
 	*r = (struct sched_role){ .agent = agent, .role = role, .until_ns = until_ns };
+}
+
+void native_promote(struct task_struct *p)
+{
+	struct sched_promote ctx = { .pid = p->pid };
+
+	promoted = p;
+	starling_promote(&ctx);
 }
 
 void native_agent(u64 id, u64 parent, u32 weight, u32 class)

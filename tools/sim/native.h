@@ -13,6 +13,7 @@ void native_online(s32 cpu);
 void native_little(s32 cpu, bool little);
 /* @until_ns: see struct sched_role */
 void native_tell(struct task_struct *p, u64 agent, u16 role, u64 until_ns);
+void native_promote(struct task_struct *p);
 void native_agent(u64 id, u64 parent, u32 weight, u32 class);
 void native_agent_gone(u64 id);
 void native_protect(const bool *on, unsigned int ncpu);

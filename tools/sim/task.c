@@ -113,6 +113,7 @@ struct task *task_new(const struct task_spec *spec, struct task *parent)
 	masks_make();
 	cpu_task_init(t);
 	t->tid = ++last_tid;
+	t->ts.pid = t->tid;
 	t->tgid = spec->tgid ? spec->tgid : t->tid;
 	t->ppid = parent ? parent->tgid : 1;
 	t->kind = spec->kind;

@@ -33,6 +33,7 @@ struct shim_scx_entity {
 
 struct task_struct {
 	struct shim_scx_entity scx;
+	int pid;
 	const struct cpumask *cpus_ptr;
 	int nr_cpus_allowed;
 	u32 flags;
