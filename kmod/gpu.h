@@ -143,6 +143,7 @@ void starling_ticket_del(struct starling_ticket *t, u64 now);
 void starling_queue_age(struct starling_gpu *gpu, u64 now);
 u32 starling_queue_best(struct starling_gpu *gpu);
 struct starling_request *starling_queue_first(struct starling_gpu *gpu, u64 now);
+u64 starling_queue_had(const struct starling_request *r, u64 now);
 
 /* Before a request of @share comes, or a lease without having waited. */
 static inline void starling_share_come(struct starling_share *share, u64 now)

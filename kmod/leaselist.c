@@ -44,6 +44,7 @@ static void record_fill(const struct starling_request *r, struct starling_lease_
 		.expires_ns = held ? r->end : 0,
 		.memory_bytes = r->memory,
 		.held_ns = r->held_ns + (held ? b->now - r->since : 0),
+		.had_ns = starling_queue_had(r, b->now),
 	};
 }
 

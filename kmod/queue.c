@@ -330,3 +330,16 @@ struct starling_request *starling_queue_first(struct starling_gpu *gpu, u64 now)
 		r = level_first(gpu, level, room);
 	return r;
 }
+
+/* What @r's agent has had of the GPU: see LEASES. */
+u64 starling_queue_had(const struct starling_request *r, u64 now)
+{
+	const struct starling_share *share;
+
+	if (!r->gpu)
+		return 0;
+	share = r->agent->shares[r->gpu->index];
+	if (r->state != STARLING_LEASE_HELD)
+		return share->vtime;
+	return share->vtime + by_weight(share, now - r->charged);
+}

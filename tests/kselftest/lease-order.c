@@ -40,6 +40,35 @@ TEST(class_of_the_agent)
 	EQ(rec[0].class, STARLING_CLASS_NORMAL);
 }
 
+/* What agents have had is told, so that it can be said who is next. */
+TEST(list_tells_what_was_had)
+{
+	int dev = controller(), much = agent("much"), little = agent("little");
+	struct waiter w[2] = { { .fd = much }, { .fd = little } };
+	struct starling_lease_record rec[4], *of[2] = { NULL };
+	uint64_t id;
+
+	no_aging(dev);
+	id = take(little);
+	EQ(release(little, id), 0);
+	id = take(much);
+	for (int i = 0; i < 2; i++)
+		wait_start(&w[i]);
+	usleep(50000);
+	EQ(list_leases(dev, rec, 4), 3);
+	for (int i = 0; i < 3; i++)
+		if (rec[i].state == STARLING_LEASE_WAITING)
+			of[rec[i].agent_id == id_of(little)] = &rec[i];
+	CHECK(of[0] && of[1]);
+	EQ(of[0]->__reserved, 0);
+	/* what is held now counts for the one that has it */
+	for (int i = 0; i < 3; i++)
+		if (rec[i].state == STARLING_LEASE_HELD)
+			GE(rec[i].had_ns, of[1]->had_ns + 40000000);
+	EQ(release(much, id), 0);
+	expect_order(w, 2, (int[]) { 1, 0 });
+}
+
 TEST(class_goes_first)
 {
 	int dev = controller(), one = agent("one");

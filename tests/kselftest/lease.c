@@ -55,7 +55,7 @@ TEST(acquire_values)
 	EQ(rec[0].expires_ns, a.out_expires_ns);
 	EQ(rec[0].memory_bytes, GB);
 	GE(now_ns() - start, rec[0].held_ns);
-	EQ(rec[0].__reserved[0] | rec[0].__reserved[1], 0);
+	EQ(rec[0].__reserved, 0);
 	EQ(release(fd, a.out_lease), 0);
 	EQ(release(fd, a.out_lease), -ENOENT);
 	EQ(park(fd, a.out_lease), -ENOENT);

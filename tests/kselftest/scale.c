@@ -356,6 +356,9 @@ static void run_on(int cpu)
 
 static int claimed = -1;
 
+/* When the child below was IN, and for how long the last one was. */
+static uint64_t in_ns, in_for_ns;
+
 /*
  * How often @look is true from beginning to end while a child is in @what, which
  * sets IN when it is ready.
@@ -380,12 +383,17 @@ static uint64_t during(void (*what)(void), bool (*look)(void))
 	if (claimed >= 0)
 		close(claimed);
 	claimed = -1;
+	in_ns = 0;
 	state_set(GO);
 	while (state_now() != OUT) {
-		bool in = state_now() == IN, is = look();
+		bool in = state_now() == IN, is;
 
+		if (in && !in_ns)
+			in_ns = now_ns();
+		is = look();
 		n += in && is && state_now() == IN;
 	}
+	in_for_ns = in_ns ? now_ns() - in_ns : 0;
 	EQ(reap(pid), TEST_PASS);
 	return n;
 }
@@ -493,7 +501,10 @@ static void have_lock(void)
 }
 
 static volatile struct starling_page *page;
-static int looks, looks_before;
+/* To look after so many parts of the time it takes, which is measured at part 0. */
+enum { PARTS = 10 };
+static int part = -1;
+static uint64_t map_ns;
 
 static volatile struct starling_page *map_one(void)
 {
@@ -514,8 +525,9 @@ static void move_all(void)
 	if (page)
 		munmap((void *)page, 4096);
 	page = NULL;
-	looks = 0;
-	looks_before += 5;
+	if (part == 0)
+		map_ns = in_for_ns;
+	part = (part + 1) % PARTS;
 	close(one);
 	one = agent("mapped");
 	for (int i = 0; i < ntasks; i++)
@@ -526,13 +538,13 @@ static void move_all(void)
  * When members are first gone through those without a slot are counted, and when
  * there are slots for all it is the other way round. Neither the begin nor the
  * end of that, before and after this process had the lock: it was had on the
- * way. The child is to be the one who maps first: how long that takes is tried.
+ * way. The child is to be the one who maps first, and to be at it still.
  */
 static bool half_mapped(void)
 {
 	uint32_t slots, before, after, all = ntasks;
 
-	if (++looks < looks_before) {
+	if (!page && (!part || !in_ns || now_ns() - in_ns < map_ns * part / PARTS)) {
 		have_lock();
 		return false;
 	}

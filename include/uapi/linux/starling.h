@@ -226,7 +226,7 @@ enum starling_value_source {
  * @gpu_launches: kernel and graph launches
  * @gpu_alloc_bytes: device memory asked for (frees not subtracted), bytes
  * @starved_ns:	time a feeder was runnable but not running while its GPU had
- *		nothing to do, ns; an upper bound where bit STARVED of @estimated
+ *		nothing to do, ns; estimated: by how much its steps took longer
  * @gpu_last_ns: CLOCK_MONOTONIC time of the last wait call; 0: never
  * @gpu_busy_ns: time a GPU worked for the task, ns
  * @gpu_memory_bytes: device memory in use now, bytes
@@ -671,6 +671,10 @@ enum starling_lease_state {
  * @since_ns:	CLOCK_MONOTONIC time when it came to this state
  * @expires_ns:	HELD: as in ACQUIRE
  * @held_ns:	all the time it was held
+ * @had_ns:	how long its agent has held the GPU, by weight: of two of a class that
+ *		wait, who has had less goes first. Counted from nobody knows when: only
+ *		the difference of two records of a GPU, waiting or held, means something.
+ *		0 while it waits for any
  */
 struct starling_lease_record {
 	__u64 lease;
@@ -686,7 +690,8 @@ struct starling_lease_record {
 	__u64 expires_ns;
 	__u64 memory_bytes;
 	__u64 held_ns;
-	__u64 __reserved[2];
+	__u64 had_ns;
+	__u64 __reserved;
 };
 
 /*
