@@ -13,6 +13,7 @@
 #include "daemon/roles.h"
 #include "tools/cli.h"
 #include "tools/run-gpu.h"
+#include "tools/run-see.h"
 
 struct run {
 	struct common common;
@@ -36,8 +37,8 @@ static const struct argp_option options[] = {
 	{ "name", 'n', "NAME", 0, "Name of the agent (default: the command's)", 0 },
 	{ "gpu", OPT_GPU, "lease[,KEY=VALUE...]", 0,
 	  "Take a lease for each stretch of work on the GPU, without a change to COMMAND. Keys: "
-	  "priority (default: the agent's), turn and linger (10ms), memory (16G), gpu, "
-	  "wait (block, keep)",
+	  "priority (default: the agent's), turn and linger (10ms), memory (16G), "
+	  "reserve (4G), patience (5s), gpu, wait (block, keep), see (one, all)",
 	  0 },
 	{ "quiet", 'q', NULL, 0, "Say nothing when there is nobody to register with", 0 },
 	{ 0 },
@@ -194,6 +195,37 @@ static int announce(const struct run *run, const char *name)
 	return fd;
 }
 
+/* The driver's numbers go by PCI addresses, as those of leases. */
+static const char *uuid_of(const json_t *status, uint64_t n)
+{
+	const json_t *devices = json_object_get(json_object_get(status, "gpu"), "devices");
+	const char *uuid = NULL;
+	json_t *dev, *number;
+	size_t i;
+
+	json_array_foreach(devices, i, dev) {
+		number = json_object_get(dev, "number");
+		if (json_is_integer(number) && (uint64_t)json_integer_value(number) == n)
+			uuid = json_string_value(json_object_get(dev, "uuid"));
+	}
+	return uuid ? uuid : "";
+}
+
+/* The command sees only the GPU that it has leases of. */
+static void see(const struct run *run)
+{
+	json_t *status = NULL;
+	char why[240];
+
+	if (!run->gpu.see_one)
+		return;
+	cli_try(&run->common, "Status", NULL, &status);
+	if (!run_see(run->gpu.settings.gpu, uuid_of(status, run->gpu.settings.gpu), why,
+		     sizeof(why)) && !run->quiet)
+		cli_error("%s", why);
+	json_decref(status);
+}
+
 /* Without the module nothing is put into the command. */
 static bool lease(struct run *run, int fd)
 {
@@ -203,11 +235,14 @@ static bool lease(struct run *run, int fd)
 	};
 	char why[400];
 
-	if (!run->gpu.lease || fd < 0 ||
-	    run_gpu_environment(&run->gpu, &agent, why, sizeof(why)))
+	if (!run->gpu.lease || fd < 0)
 		return true;
-	cli_error("%s", why);
-	return false;
+	if (!run_gpu_environment(&run->gpu, &agent, why, sizeof(why))) {
+		cli_error("%s", why);
+		return false;
+	}
+	see(run);
+	return true;
 }
 
 /* What cannot be had is said before anybody waits for it. */

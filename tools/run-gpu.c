@@ -34,6 +34,10 @@ static const struct quantity {
 	  "a time from 0ms to 1s" },
 	{ "memory", quantity_bytes, 0, 1ULL << 50, offsetof(struct gpu_settings, memory_bytes),
 	  "bytes, as 16G, at most 1024T" },
+	{ "reserve", quantity_bytes, 0, 1ULL << 50, offsetof(struct gpu_settings, reserve_bytes),
+	  "bytes, as 4G, or 0" },
+	{ "patience", quantity_time, 0, 600 * S, offsetof(struct gpu_settings, patience_ns),
+	  "a time from 0ms to 600s" },
 };
 
 static bool set_priority(struct run_gpu *g, const char *value)
@@ -51,6 +55,12 @@ static bool set_wait(struct run_gpu *g, const char *value)
 	return g->settings.block || !strcmp(value, "keep");
 }
 
+static bool set_see(struct run_gpu *g, const char *value)
+{
+	g->see_one = !strcmp(value, "one");
+	return g->see_one || !strcmp(value, "all");
+}
+
 static const struct word {
 	const char *key;
 	bool (*set)(struct run_gpu *g, const char *value);
@@ -58,6 +68,7 @@ static const struct word {
 } words[] = {
 	{ "priority", set_priority, "interactive, normal or batch" },
 	{ "wait", set_wait, "block or keep" },
+	{ "see", set_see, "one or all" },
 };
 
 /* NULL: done; else what @key takes, or that there is none. */
@@ -67,12 +78,15 @@ static const char *set(struct run_gpu *g, const char *key, const char *value)
 		if (!strcmp(words[i].key, key))
 			return words[i].set(g, value) ? NULL : words[i].takes;
 	for (const struct quantity *q = quantities;
-	     q < quantities + sizeof(quantities) / sizeof(quantities[0]); q++)
+	     q < quantities + sizeof(quantities) / sizeof(quantities[0]); q++) {
+		uint64_t *to = (uint64_t *)((char *)&g->settings + q->offset);
+
 		if (!strcmp(q->key, key))
 			return quantity_parse(value, value + strlen(value), q->units, q->min,
-					      q->max, (uint64_t *)((char *)&g->settings + q->offset)) ?
-				NULL : q->takes;
-	return "one of priority=, gpu=, turn=, linger=, memory= and wait=";
+					      q->max, to) ? NULL : q->takes;
+	}
+	return "one of priority=, gpu=, turn=, linger=, memory=, reserve=, patience=, wait= and "
+		"see=";
 }
 
 void run_gpu_init(struct run_gpu *g)
@@ -92,6 +106,8 @@ bool run_gpu_parse(struct run_gpu *g, char *arg, char *why, size_t size)
 		return false;
 	}
 	g->lease = true;
+	/* Not where only the environment says so: what it sees was settled there. */
+	g->see_one = true;
 	while ((word = strtok_r(NULL, ",", &save))) {
 		value = strchr(word, '=');
 		if (value)

@@ -12,6 +12,7 @@ struct starling;
 struct run_gpu {
 	bool lease;		/* asked for */
 	bool waits;		/* "wait" was given: not by the role */
+	bool see_one;		/* the command is to see only the GPU of its lease */
 	struct gpu_settings settings;
 };
 

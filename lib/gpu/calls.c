@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "lib/gpu/gpu.h"
+#include "lib/gpu/memory.h"
 
 #define EXPORT __attribute__((visibility("default")))
 /* The function behind ours. */
@@ -271,6 +272,36 @@ EXPORT CUresult cuMemcpy_ptds(CUdeviceptr to, CUdeviceptr from, size_t n)
 	return copy(REAL(cuMemcpy_ptds), PER_THREAD, to, from, n);
 }
 
+/* -- streams ------------------------------------------------------------------- */
+
+/* What the driver does not take with our priority it gets as the program meant it. */
+EXPORT CUresult cuStreamCreateWithPriority(CUstream *out, unsigned int flags, int priority)
+{
+	cu_create_priority_fn *fn = REAL(cuStreamCreateWithPriority);
+	int ours;
+
+	if (!fn)
+		return CUDA_ERROR_NOT_INITIALIZED;
+	ours = gpu_priority(priority);
+	if (ours != priority && fn(out, flags, ours) == CUDA_SUCCESS)
+		return CUDA_SUCCESS;
+	return fn(out, flags, priority);
+}
+
+EXPORT CUresult cuStreamCreate(CUstream *out, unsigned int flags)
+{
+	cu_create_priority_fn *with = gpu_real(CALL_cuStreamCreateWithPriority);
+	cu_create_fn *fn = REAL(cuStreamCreate);
+	int ours;
+
+	if (!fn)
+		return CUDA_ERROR_NOT_INITIALIZED;
+	ours = with ? gpu_priority(0) : 0;
+	if (ours && with(out, flags, ours) == CUDA_SUCCESS)
+		return CUDA_SUCCESS;
+	return fn(out, flags);
+}
+
 /* -- captures ------------------------------------------------------------------ */
 
 /* Not between the question whether a stream is captured and that whether it is done. */
@@ -366,13 +397,18 @@ EXPORT CUresult cuStreamDestroy(CUstream s)
 	return stream_destroy(REAL(cuStreamDestroy), s);
 }
 
-/* What runs there ends with it. */
+/* What runs there ends with it, and what it has is given back. */
 static CUresult context_destroy(cu_context_fn *fn, CUcontext c)
 {
+	CUresult res;
+
 	if (!fn)
 		return CUDA_ERROR_NOT_INITIALIZED;
 	gpu_busy_done(GPU_ALL_STREAMS);
-	return waited(fn(c), GPU_NO_STREAM, 0);
+	res = fn(c);
+	if (res == CUDA_SUCCESS)
+		gpu_own_clear(c);
+	return waited(res, GPU_NO_STREAM, 0);
 }
 
 EXPORT CUresult cuCtxDestroy_v2(CUcontext c)
@@ -385,16 +421,39 @@ EXPORT CUresult cuCtxDestroy(CUcontext c)
 	return context_destroy(REAL(cuCtxDestroy), c);
 }
 
+/* False, too, where the driver does not say. */
+static bool primary_is(CUdevice d, bool there)
+{
+	cu_state_fn *state = gpu_real(CALL_cuDevicePrimaryCtxGetState);
+	unsigned int flags;
+	int active;
+
+	return state && state(d, &flags, &active) == CUDA_SUCCESS && !active == !there;
+}
+
+/* It has no name but that which who takes it is told. */
+static CUcontext primary_of(CUdevice d)
+{
+	cu_retain_fn *retain = gpu_real(CALL_cuDevicePrimaryCtxRetain);
+	cu_device_fn *release = gpu_real(CALL_cuDevicePrimaryCtxRelease_v2);
+	CUcontext c;
+
+	if (!retain || !release || !primary_is(d, true) || retain(&c, d) != CUDA_SUCCESS)
+		return NULL;
+	release(d);
+	return c;
+}
+
 /* Counted: it may be there afterwards, and so are its streams. */
 static CUresult primary_release(cu_device_fn *fn, CUdevice d)
 {
-	cu_state_fn *state = gpu_real(CALL_cuDevicePrimaryCtxGetState);
+	CUcontext c = fn ? primary_of(d) : NULL;
 	CUresult res = fn ? fn(d) : CUDA_ERROR_NOT_INITIALIZED;
-	unsigned int flags;
-	int active = 0;
 
-	if (fn && state && state(d, &flags, &active) == CUDA_SUCCESS && !active)
+	if (fn && primary_is(d, false)) {
 		gpu_busy_done(GPU_ALL_STREAMS);
+		gpu_own_clear(c);
+	}
 	return waited(res, GPU_NO_STREAM, 0);
 }
 

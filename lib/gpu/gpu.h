@@ -8,7 +8,10 @@
  *	hook.c		finds the driver's functions and hands out ours instead
  *	calls.c		ours
  *	busy.c		streams with work that may not be done
+ *	alloc.c		ours for memory
+ *	memory.c	whether there is enough, own.c: and what is the process's own
  *	hold.c		the lease
+ *	priority.c	of streams
  *	settings.c	what "starling run" was asked for
  */
 #ifndef STARLING_GPU_H
@@ -24,6 +27,8 @@
 
 /* By the class: who waits for the next token is not to wait for others' turns. */
 #define GPU_LINGER_DEFAULT UINT64_MAX
+/* By the machine's memory, and only where that is the GPU's too. */
+#define GPU_RESERVE_DEFAULT UINT64_MAX
 
 /**
  * struct gpu_settings - what "starling run" was asked for
@@ -33,7 +38,9 @@
  * @class:	of leases; 0: the agent's
  * @turn_ns:	so long nobody is asked whether others wait
  * @linger_ns:	so long after all is done the GPU is kept
- * @memory_bytes: for the lease
+ * @memory_bytes: for the lease, and no more than that is had
+ * @reserve_bytes: of the machine's memory no request is to touch; 0: none
+ * @patience_ns: so long such a request waits
  * @block:	waits of this process shall sleep
  */
 struct gpu_settings {
@@ -45,6 +52,8 @@ struct gpu_settings {
 	uint64_t turn_ns;
 	uint64_t linger_ns;
 	uint64_t memory_bytes;
+	uint64_t reserve_bytes;
+	uint64_t patience_ns;
 	uint64_t block;
 	char name[32];
 };
@@ -95,6 +104,9 @@ bool gpu_busy_is_done(void);
 void gpu_busy_lock(void);
 void gpu_busy_unlock(void);
 void gpu_busy_in_child(void);
+
+/* What a stream gets that is asked for with @asked; 0: without any. */
+int gpu_priority(int asked);
 
 /* Around each launch. */
 void gpu_hold_begin(void);

@@ -482,6 +482,9 @@ static bool begin_linger(void)
 	if (!linger.there && !start_linger())
 		return false;
 	linger.there = true;
+	/* Who asks again and again does not put it off. */
+	if (linger.on && linger.launches == atomic_load(&launches))
+		return true;
 	linger.on = true;
 	linger.launches = atomic_load(&launches);
 	linger.end = now_ns() + settings.linger_ns;

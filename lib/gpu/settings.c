@@ -11,6 +11,8 @@
 #include "lib/gpu/gpu.h"
 
 #define TURN_NS	10000000ULL
+/* Others' memory may come free; a program that can do with less is not to wait for long. */
+#define PATIENCE_NS	5000000000ULL
 
 static const struct {
 	const char *key;
@@ -24,6 +26,8 @@ static const struct {
 	{ "turn-ns", offsetof(struct gpu_settings, turn_ns) },
 	{ "linger-ns", offsetof(struct gpu_settings, linger_ns) },
 	{ "memory", offsetof(struct gpu_settings, memory_bytes) },
+	{ "reserve", offsetof(struct gpu_settings, reserve_bytes) },
+	{ "patience-ns", offsetof(struct gpu_settings, patience_ns) },
 	{ "block", offsetof(struct gpu_settings, block) },
 };
 
@@ -44,6 +48,7 @@ bool gpu_settings_read(struct gpu_settings *s)
 
 	*s = (struct gpu_settings){
 		.agent_fd = -1, .turn_ns = TURN_NS, .linger_ns = GPU_LINGER_DEFAULT,
+		.reserve_bytes = GPU_RESERVE_DEFAULT, .patience_ns = PATIENCE_NS,
 	};
 	if (!at)
 		return false;

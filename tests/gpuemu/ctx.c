@@ -35,7 +35,7 @@ static CUresult check_device(CUdevice dev)
 {
 	if (!emu_device())
 		return CUDA_ERROR_NOT_INITIALIZED;
-	return dev ? CUDA_ERROR_INVALID_DEVICE : CUDA_SUCCESS;
+	return emu_device_number(dev) < 0 ? CUDA_ERROR_INVALID_DEVICE : CUDA_SUCCESS;
 }
 
 EXPORT CUresult cuDevicePrimaryCtxRetain(CUcontext *out, CUdevice dev)
@@ -224,9 +224,9 @@ EXPORT CUresult cuCtxGetStreamPriorityRange(int *least, int *greatest)
 	CUresult res = emu_ready();
 
 	if (!res && least)
-		*least = 0;
+		*least = EMU_PRIORITY_LEAST;
 	if (!res && greatest)
-		*greatest = -5;
+		*greatest = EMU_PRIORITY_GREATEST;
 	return res;
 }
 

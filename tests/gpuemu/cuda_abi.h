@@ -20,6 +20,7 @@ typedef struct cu_stream *CUstream;
 typedef struct cu_event *CUevent;
 typedef struct cu_graph *CUgraph;
 typedef struct cu_graph_exec *CUgraphExec;
+typedef struct cu_pool *CUmemoryPool;
 
 enum {
 	CUDA_SUCCESS = 0,
@@ -67,6 +68,8 @@ enum {
 };
 
 #define CU_MEMHOSTALLOC_DEVICEMAP 2
+
+enum { CU_MEMPOOL_RESERVED_CURRENT = 5, CU_MEMPOOL_USED_CURRENT = 7 };
 
 #define CU_STREAM_LEGACY	((CUstream)0x1)
 #define CU_STREAM_PER_THREAD	((CUstream)0x2)

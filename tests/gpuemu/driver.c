@@ -3,7 +3,9 @@
 #include "emu.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { DRIVER_VERSION = 12040 };
 
@@ -64,9 +66,70 @@ static const struct {
 	{ CU_ATTR_HOST_NUMA_ID, 0 },
 };
 
+/* -- devices: names of one, of which a program sees some ------------------------ */
+
+enum { DEVICES_MAX = 8 };
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static int visible[DEVICES_MAX], nvisible;
+
+static void make_uuid(char uuid[16], int n)
+{
+	memcpy(uuid, "starling-gpuemu", 16);
+	uuid[15] = n;
+}
+
+static int is_named(const char *word, size_t len, int n)
+{
+	char uuid[16], text[41] = "GPU-";
+	int at = 4;
+
+	make_uuid(uuid, n);
+	for (int i = 0; i < 16; i++)
+		at += sprintf(text + at, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "",
+			      (unsigned char)uuid[i]);
+	return len > 4 && len <= strlen(text) && !strncasecmp(word, text, len);
+}
+
+/* -1: no device has this name, or number. */
+static int find_device(const char *word, size_t len, int count)
+{
+	for (int i = 0; i < count; i++)
+		if ((len == 1 && word[0] == '0' + i) || is_named(word, len, i))
+			return i;
+	return -1;
+}
+
+/* As the driver reads it: up to the first word that is none. */
+static void find_visible(void)
+{
+	const char *env = getenv("GPUEMU_DEVICES"), *at = getenv("CUDA_VISIBLE_DEVICES");
+	int count = env ? atoi(env) : 1, n;
+
+	count = count < 1 || count > DEVICES_MAX ? 1 : count;
+	for (; !at && nvisible < count; nvisible++)
+		visible[nvisible] = nvisible;
+	while (at && nvisible < DEVICES_MAX) {
+		n = find_device(at, strcspn(at, ","), count);
+		if (n < 0)
+			return;
+		visible[nvisible++] = n;
+		at = strchr(at, ',');
+		at = at ? at + 1 : NULL;
+	}
+}
+
+int emu_device_number(CUdevice dev)
+{
+	pthread_once(&once, find_visible);
+	return dev >= 0 && dev < nvisible ? visible[dev] : -1;
+}
+
 EXPORT CUresult cuInit(unsigned int flags)
 {
-	return flags ? CUDA_ERROR_INVALID_VALUE : emu_client_init();
+	if (flags)
+		return CUDA_ERROR_INVALID_VALUE;
+	return emu_device_number(0) < 0 ? CUDA_ERROR_NO_DEVICE : emu_client_init();
 }
 
 EXPORT CUresult cuDriverGetVersion(int *version)
@@ -112,7 +175,7 @@ static CUresult check(CUdevice dev, const void *out)
 {
 	if (!emu_device())
 		return CUDA_ERROR_NOT_INITIALIZED;
-	if (dev)
+	if (emu_device_number(dev) < 0)
 		return CUDA_ERROR_INVALID_DEVICE;
 	return out ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
@@ -122,7 +185,7 @@ EXPORT CUresult cuDeviceGetCount(int *count)
 	CUresult res = check(0, count);
 
 	if (!res)
-		*count = 1;
+		*count = nvisible;
 	return res;
 }
 
@@ -131,7 +194,7 @@ EXPORT CUresult cuDeviceGet(CUdevice *dev, int ordinal)
 	CUresult res = check(ordinal, dev);
 
 	if (!res)
-		*dev = 0;
+		*dev = ordinal;
 	return res;
 }
 
@@ -149,7 +212,7 @@ EXPORT CUresult cuDeviceGetUuid(CUuuid *uuid, CUdevice dev)
 	CUresult res = check(dev, uuid);
 
 	if (!res)
-		memcpy(uuid->bytes, "starling-gpuemu", sizeof(uuid->bytes));
+		make_uuid(uuid->bytes, emu_device_number(dev));
 	return res;
 }
 
@@ -158,7 +221,7 @@ EXPORT CUresult cuDeviceGetUuid_v2(CUuuid *uuid, CUdevice dev)
 	CUresult res = check(dev, uuid);
 
 	if (!res)
-		memcpy(uuid, "starling-gpuemu", sizeof(*uuid));
+		make_uuid(uuid->bytes, emu_device_number(dev));
 	return res;
 }
 
@@ -167,7 +230,7 @@ EXPORT CUresult cuDeviceGetPCIBusId(char *id, int len, CUdevice dev)
 	CUresult res = check(dev, id);
 
 	if (!res)
-		snprintf(id, len, "FFFF:01:00.0");
+		snprintf(id, len, "FFFF:%02x:00.0", 1 + emu_device_number(dev));
 	return res;
 }
 
@@ -190,6 +253,10 @@ EXPORT CUresult cuDeviceGetAttribute(int *value, int attr, CUdevice dev)
 	for (i = 0; i < sizeof(attributes) / sizeof(attributes[0]); i++) {
 		if (attributes[i].attr == attr) {
 			*value = attributes[i].value;
+			if (attr == CU_ATTR_PCI_BUS_ID)
+				*value += emu_device_number(dev);
+			else if (attr == CU_ATTR_INTEGRATED && getenv("GPUEMU_INTEGRATED"))
+				*value = atoi(getenv("GPUEMU_INTEGRATED"));
 			return CUDA_SUCCESS;
 		}
 	}

@@ -10,6 +10,7 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
+enum { EMU_PRIORITY_LEAST = 0, EMU_PRIORITY_GREATEST = -5 };
 enum { EMU_MAX_NODES = 4096, EMU_MAX_ENTRIES = 32, EMU_NAME = 64 };
 
 struct cu_ctx {
@@ -69,6 +70,12 @@ uint64_t emu_reserve(uint64_t ns, uint64_t launches);
 int emu_charge_memory(uint64_t bytes);
 void emu_release_memory(uint64_t bytes);
 uint64_t emu_memory_used(void);
+
+/*
+ * driver.c: devices are names of one, as many as $GPUEMU_DEVICES says; with
+ * GPUEMU_INTEGRATED=0 they have memory of their own, or say so.
+ */
+int emu_device_number(CUdevice dev);	/* without CUDA_VISIBLE_DEVICES; -1: none */
 
 /* ctx.c */
 struct cu_ctx *emu_ctx(void);

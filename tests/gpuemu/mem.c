@@ -19,7 +19,11 @@ struct alloc {
 	void *ptr;
 	size_t len;
 	int host;
+	int pooled;
 };
+
+/* The one pool keeps what was freed, as far as what it says goes. */
+static _Atomic uint64_t pool_has, pool_used;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct alloc *allocs;
@@ -78,6 +82,8 @@ static CUresult alloc_free(void *ptr, int host)
 		munmap(a->ptr, a->len);
 		if (!host)
 			emu_release_memory(a->len);
+		if (a->pooled)
+			pool_used -= a->len;
 		free(a);
 	}
 	pthread_mutex_unlock(&lock);
@@ -104,27 +110,78 @@ EXPORT CUresult cuMemAllocManaged(CUdeviceptr *out, size_t n, unsigned int flags
 	return flags > 4 ? CUDA_ERROR_INVALID_VALUE : device_alloc(out, n);
 }
 
-EXPORT CUresult cuMemAllocAsync(CUdeviceptr *out, size_t n, CUstream s)
+static CUresult pool_alloc(CUdeviceptr *out, size_t n, struct cu_stream *s)
 {
 	CUresult res = device_alloc(out, n);
 
-	if (!res)
-		emu_stream_submit(emu_stream(s, 0), emu_reserve(0, 0));
-	return res;
+	if (res)
+		return res;
+	pthread_mutex_lock(&lock);
+	for (struct alloc *a = allocs; a; a = a->next)
+		a->pooled |= a->ptr == (void *)(uintptr_t)*out;
+	pool_used += n;
+	if (pool_used > pool_has)
+		pool_has = pool_used;
+	pthread_mutex_unlock(&lock);
+	emu_stream_submit(s, emu_reserve(0, 0));
+	return CUDA_SUCCESS;
+}
+
+EXPORT CUresult cuMemAllocAsync(CUdeviceptr *out, size_t n, CUstream s)
+{
+	return pool_alloc(out, n, emu_stream(s, 0));
 }
 
 EXPORT CUresult cuMemAllocAsync_ptsz(CUdeviceptr *out, size_t n, CUstream s)
 {
-	CUresult res = device_alloc(out, n);
+	return pool_alloc(out, n, emu_stream(s, 1));
+}
 
-	if (!res)
-		emu_stream_submit(emu_stream(s, 1), emu_reserve(0, 0));
-	return res;
+EXPORT CUresult cuDeviceGetMemPool(CUmemoryPool *out, CUdevice dev)
+{
+	if (emu_device_number(dev) < 0 || !out)
+		return CUDA_ERROR_INVALID_VALUE;
+	*out = (CUmemoryPool)&pool_has;
+	return CUDA_SUCCESS;
+}
+
+EXPORT CUresult cuMemPoolGetAttribute(CUmemoryPool pool, int attr, void *value)
+{
+	if (pool != (CUmemoryPool)&pool_has || !value ||
+	    (attr != CU_MEMPOOL_RESERVED_CURRENT && attr != CU_MEMPOOL_USED_CURRENT))
+		return CUDA_ERROR_INVALID_VALUE;
+	*(uint64_t *)value = attr == CU_MEMPOOL_USED_CURRENT ? pool_used : pool_has;
+	return CUDA_SUCCESS;
+}
+
+EXPORT CUresult cuMemAllocFromPoolAsync(CUdeviceptr *out, size_t n, CUmemoryPool pool, CUstream s)
+{
+	return pool == (CUmemoryPool)&pool_has ? pool_alloc(out, n, emu_stream(s, 0)) :
+						 CUDA_ERROR_INVALID_VALUE;
+}
+
+EXPORT CUresult cuMemAllocFromPoolAsync_ptsz(CUdeviceptr *out, size_t n, CUmemoryPool pool,
+					     CUstream s)
+{
+	return pool == (CUmemoryPool)&pool_has ? pool_alloc(out, n, emu_stream(s, 1)) :
+						 CUDA_ERROR_INVALID_VALUE;
+}
+
+/* A handle is the address that it would have. */
+EXPORT CUresult cuMemCreate(unsigned long long *handle, size_t n, const void *prop,
+			    unsigned long long flags)
+{
+	return !prop || flags ? CUDA_ERROR_INVALID_VALUE : device_alloc(handle, n);
 }
 
 EXPORT CUresult cuMemFree_v2(CUdeviceptr ptr)
 {
 	return alloc_free((void *)(uintptr_t)ptr, 0);
+}
+
+EXPORT CUresult cuMemRelease(unsigned long long handle)
+{
+	return handle ? alloc_free((void *)(uintptr_t)handle, 0) : CUDA_ERROR_INVALID_VALUE;
 }
 
 EXPORT CUresult cuMemFreeAsync(CUdeviceptr ptr, CUstream s)

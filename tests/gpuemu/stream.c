@@ -57,7 +57,9 @@ static CUresult stream_create(CUstream *out, unsigned int flags, int priority)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	s->ctx = emu_ctx();
 	s->flags = flags;
-	s->priority = priority;
+	/* as the driver does with what is out of range */
+	s->priority = priority > EMU_PRIORITY_LEAST ? EMU_PRIORITY_LEAST :
+		priority < EMU_PRIORITY_GREATEST ? EMU_PRIORITY_GREATEST : priority;
 	*out = s;
 	return CUDA_SUCCESS;
 }
@@ -70,6 +72,16 @@ EXPORT CUresult cuStreamCreate(CUstream *out, unsigned int flags)
 EXPORT CUresult cuStreamCreateWithPriority(CUstream *out, unsigned int flags, int priority)
 {
 	return stream_create(out, flags, priority);
+}
+
+EXPORT CUresult cuStreamGetPriority(CUstream s, int *priority)
+{
+	CUresult res = emu_ready();
+
+	if (res || !priority)
+		return res ? res : CUDA_ERROR_INVALID_VALUE;
+	*priority = emu_stream(s, 0)->priority;
+	return CUDA_SUCCESS;
 }
 
 EXPORT CUresult cuStreamDestroy_v2(CUstream s)

@@ -111,6 +111,46 @@ assert cu.cuDevicePrimaryCtxSetFlags_v2(0, 1) == 0 and cu.cuInit(0) == 0 and hav
 print("done")'
 finished
 ok $? "waits sleep where they are to, unless the program wants otherwise"
+# What "starling run" sets, as the driver reads it (what it sets: unit/unit-see).
+cat >"$TMP/devices" <<'EOS'
+import ctypes
+cu = ctypes.CDLL("libcuda.so.1")
+n, name = ctypes.c_int(), ctypes.create_string_buffer(32)
+assert cu.cuInit(0) == 0 and cu.cuDeviceGetCount(ctypes.byref(n)) == 0
+for i in range(n.value):
+    assert cu.cuDeviceGetPCIBusId(name, 32, i) == 0
+    print(name.value.decode()[5:7], end=" ")
+EOS
+# sees DEVICES CUDA_VISIBLE_DEVICES: of three
+sees() {
+	GPUEMU_DEVICES=3 CUDA_VISIBLE_DEVICES=$2 with '' python3 "$TMP/devices" &&
+		[ "$(cat "$TMP/out")" = "$1" ]
+}
+GPUEMU_DEVICES=3 with '' python3 "$TMP/devices" && [ "$(cat "$TMP/out")" = "01 02 03 " ] &&
+	sees '03 ' 2 && sees '02 ' GPU-73746172-6c69-6e67-2d67-7075656d7501 && sees '02 01 ' 1,0,-1,2
+ok $? "of three devices those are seen that are named"
+
+# Priorities of streams that are asked for with none, 0, -1, -5 and 7.
+cat >"$TMP/streams" <<'EOS'
+import ctypes
+cu = ctypes.CDLL("libcuda.so.1")
+ctx, n = ctypes.c_void_p(), ctypes.c_int()
+assert cu.cuInit(0) == 0 and cu.cuCtxCreate_v2(ctypes.byref(ctx), 0, 0) == 0
+def priority(*asked):
+    s = ctypes.c_void_p()
+    make = cu.cuStreamCreateWithPriority if asked else cu.cuStreamCreate
+    assert make(ctypes.byref(s), 0, *asked) == 0
+    assert cu.cuStreamGetPriority(s, ctypes.byref(n)) == 0
+    return str(n.value)
+print("_".join([priority(), *map(priority, (0, -1, -5, 7))]))
+EOS
+# class=1: interactive; priority=: of the agent, which a class of its leases replaces
+for of in :0_0_-1_-5_0 class=1:-4_-4_-5_-5_0 class=3:0_0_-1_-5_0 priority=1:-4_-4_-5_-5_0 \
+	class=3,priority=1:0_0_-1_-5_0; do
+	settings=${of%:*}
+	with "$settings" python3 "$TMP/streams" && [ "$(cat "$TMP/out")" = "${of##*:}" ]
+	ok $? "streams of ${settings:-a normal agent}: ${of##*:}"
+done
 PRELOAD=$O/tests/fake/libnext.so with '' "$APP" link
 grep -q '^next: done$' "$TMP/out"
 ok $? "the library after the caller's is that, and not the one after ours"
@@ -123,7 +163,8 @@ finished
 ok $? "nor without the module"
 
 for bad in '' queue lease,speed=3 lease,priority=first lease,turn=0ms lease,turn=5 lease,turn \
-	lease,memory=4X lease,memory=99999999999T lease,gpu=16 lease,linger=2s lease,wait=never; do
+	lease,memory=4X lease,memory=99999999999T lease,gpu=16 lease,linger=2s lease,wait=never lease,see=none \
+	lease,reserve=5% lease,patience=1h; do
 	run 125 "$STARLING" run --gpu="$bad" -- true && err_has '^starling run: --gpu'
 	ok $? "--gpu=$bad is one clear line"
 done

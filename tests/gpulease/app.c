@@ -28,6 +28,7 @@
  */
 #include <dlfcn.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -217,12 +218,15 @@ static void wait_for(CUstream *s, unsigned int n, CUevent event)
 	}
 }
 
-/* A round whose work is another thread's. */
+/* A round whose work is another thread's, which lives until it has been waited for. */
+static sem_t launched, waited;
+
 static void *launch_once(void *done_at)
 {
 	OK(cuCtxSetCurrent, context);
 	launch(NULL, done_at);
-	usleep(2000);
+	sem_post(&launched);
+	sem_wait(&waited);
 	return NULL;
 }
 
@@ -230,9 +234,12 @@ static void round_apart(uint64_t *done_at)
 {
 	pthread_t thread;
 
+	sem_init(&launched, 0, 0);
+	sem_init(&waited, 0, 0);
 	pthread_create(&thread, NULL, launch_once, done_at);
-	usleep(1000);
+	sem_wait(&launched);
 	OK(cuCtxSynchronize);
+	sem_post(&waited);
 	pthread_join(thread, NULL);
 }
 

@@ -4,4 +4,5 @@ $(eval $(call testprog,gpulease-app,tests/gpulease/app.c,-L$(O)/gpuemu -l:libcud
 	$(O)/gpuemu/libcuda.so.1))
 $(eval $(call sharedlib,tests/fake/libnext.so,tests/gpulease/next.c,-ldl))
 # The same library over the stand-in for the module.
-$(eval $(call sharedlib,tests/fake/libstarling-gpu.so,$(gpu_c) tests/examples/fake.c,$(gpu_ld)))
+$(eval $(call sharedlib,tests/fake/libstarling-gpu.so,$(gpu_c) tests/examples/fake.c \
+	tests/gpulease/meminfo.c,$(gpu_ld)))
