@@ -64,12 +64,6 @@ static __always_inline void apply(struct task_struct *p, struct task_state *st,
 		else
 			st->flags &= ~TASK_WATCHED;
 	}
-	if (c->flags & PROBE_SET_PUBLISHED) {
-		st->starved_ns = c->starved_ns;
-		st->flags |= TASK_STARVED;
-		if (c->style && !st->style)
-			st->style = c->style;
-	}
 }
 
 /* Returns 0 or -ESRCH, -ENOMEM. */
@@ -191,7 +185,7 @@ static __always_inline void record_gpu(struct starling_task_record *r,
 		SOURCE(GPU_ALLOC, PROBE) | SOURCE(STARVED, MODEL);
 	if (st->flags & TASK_GPU)
 		r->estimated |= guessed;
-	if (st->flags & TASK_STARVED) {
+	if (st->gpu_waits && r->valid & BIT(STARLING_VAL_WAIT)) {
 		r->starved_ns = st->starved_ns;
 		r->valid |= BIT(STARLING_VAL_STARVED);
 		r->estimated |= BIT(STARLING_VAL_STARVED);

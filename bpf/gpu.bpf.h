@@ -164,13 +164,20 @@ static __always_inline void wait_begins(struct task_struct *p,
 
 	if (!st->entry_ns && now - last < PROBE_GPU_QUIET_NS)
 		st->seen_gap += now - last;
+	step_ends(p, st, now);
+	wait_over(p, st, now);
 	guess_wait(st, now);
 	guess_style(st, now, nvcsw, awake);
 	guess_launches(st);
 	st->entry_ns = now;
+	st->woken_ns = 0;
+	st->entry_wait = wait_of(p);
 	st->entry_nvcsw = nvcsw;
 	st->entry_awake = awake;
 	st->yields = 0;
+	st->told = waits_wanted;
+	if (st->told)
+		wait_put(p, PROBE_WAIT_BEGINS, now);
 	st->gpu_last_ns = now;
 	st->gpu_waits++;
 	st->flags |= TASK_GPU;
@@ -221,11 +228,13 @@ int on_wait_return(struct pt_regs *ctx)
 {
 	struct task_struct *p = bpf_get_current_task_btf();
 	struct task_state *st = state_of(p);
-	u64 ns;
+	u64 now, ns;
 
 	if (!st || !st->entry_ns)
 		return 0;
-	ns = bpf_ktime_get_ns() - st->entry_ns;
+	now = bpf_ktime_get_ns();
+	ns = now - st->entry_ns;
+	wait_over(p, st, now);
 	st->entry_ns = 0;
 	st->gpu_wait_ns += ns;
 	seen_add(st, ns);

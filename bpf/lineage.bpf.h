@@ -19,6 +19,23 @@ static __always_inline u64 wait_of(struct task_struct *p)
 	return p->sched_info.run_delay;
 }
 
+/*
+ * Each begin that is told has its end, also where the return was missed or does not
+ * come. The device was done when it woke the thread, not when that had a CPU; one
+ * that slept more than once was woken by something else, too.
+ */
+static __always_inline void wait_over(struct task_struct *p, struct task_state *st, u64 now)
+{
+	if (!st->told)
+		return;
+	st->told = false;
+	if (st->woken_ns && p->nvcsw - st->entry_nvcsw == 1)
+		wait_put(p, PROBE_WAIT_ENDS, st->woken_ns);
+	else
+		wait_put(p, wait_of(p) == st->entry_wait ? PROBE_WAIT_ENDS : PROBE_WAIT_ENDED,
+			 now);
+}
+
 /* What lineage gives a child: not what was said of the parent's own work. */
 static __always_inline u16 inherited_role(const struct task_state *st)
 {
@@ -92,6 +109,9 @@ static __always_inline void forget_program(struct task_state *st)
 	st->vote[STARLING_WAIT_SPIN] = 0;
 	st->vote[STARLING_WAIT_YIELD] = 0;
 	st->seen_waits = st->learn_waits = 0;
+	st->step_ns = 0;
+	st->step_calm = st->step_count = 0;
+	st->step_least = st->step_least_before = st->step_most = st->step_most_before = 0;
 	if (st->source == STARLING_BY_DETECTION) {
 		st->role = STARLING_ROLE_NONE;
 		st->source = STARLING_BY_NONE;
@@ -106,6 +126,7 @@ static __always_inline int executed(struct task_struct *p)
 	if (!st || st->exec_id == id)
 		return 0;
 	st->exec_id = id;
+	wait_over(p, st, bpf_ktime_get_ns());
 	forget_program(st);
 	if (!st->agent_id)
 		return 0;
@@ -164,6 +185,7 @@ static __always_inline int exited(struct task_struct *p)
 	if (!st || st->flags & TASK_EXITED)
 		return 0;
 	st->flags |= TASK_EXITED;
+	wait_over(p, st, bpf_ktime_get_ns());
 	if (!st->agent_id && !(st->flags & (TASK_GPU | TASK_WATCHED)))
 		return 0;
 	fold(p, st);

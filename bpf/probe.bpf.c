@@ -18,6 +18,7 @@
 #include "bpf/compat.bpf.h"
 #include "bpf/state.bpf.h"
 #include "bpf/lineage.bpf.h"
+#include "bpf/step.bpf.h"
 #include "bpf/gpu.bpf.h"
 #include "bpf/library.bpf.h"
 #include "bpf/wake.bpf.h"

@@ -14,6 +14,7 @@ enum {
 	PROBE_LIBS_MAX = 64,		/* inodes that are known or given up */
 	PROBE_OPENERS_MAX = 1024,	/* processes whose GPU open was reported */
 	PROBE_RING_BYTES = 256 * 1024,
+	PROBE_WAITS_BYTES = 256 * 1024,	/* 250 ms of 20,000 waits a second */
 	PROBE_IRQ_RANGES = 2,
 };
 
@@ -43,6 +44,16 @@ struct probe_event {
 	__u16 role;
 	__u16 source;
 	__u32 inherited;	/* PROBE_MODULE_JOIN: by fork */
+};
+
+/* ENDED: before @ns; the thread had no CPU all the time, and was not woken either */
+enum probe_wait_what { PROBE_WAIT_BEGINS, PROBE_WAIT_ENDS, PROBE_WAIT_ENDED };
+
+/* A thread waits for its GPU, and when that was done. Does not wake the reader. */
+struct probe_wait {
+	__u32 tgid;
+	__u32 what;
+	__u64 ns;
 };
 
 /* Inodes that PROBE_LIB_MAPPED shall not report (again). */
@@ -79,19 +90,17 @@ struct probe_agent {
 #define PROBE_SET_AGENT		(1U << 0)	/* agent_id (0: leave), role, root */
 #define PROBE_SET_ROLE		(1U << 1)
 #define PROBE_SET_WATCH		(1U << 2)	/* on */
-#define PROBE_SET_PUBLISHED	(1U << 3)	/* starved_ns, style */
-#define PROBE_SET_EXECED	(1U << 4)
+#define PROBE_SET_EXECED	(1U << 3)
 
 struct probe_control {
 	__u32 flags;
 	__u32 tid;
 	__u64 agent_id;
-	__u64 starved_ns;
 	__u16 role;
 	__u16 source;
-	__u16 style;
 	__u8 root;
 	__u8 on;
+	__u8 __pad[2];
 };
 
 /* Cookie of a uprobe. Sizes of allocations are always the second argument. */
@@ -107,6 +116,7 @@ enum probe_drop {
 	PROBE_DROP_EDGE,	/* edge map full */
 	PROBE_DROP_TASK,	/* no storage for a task */
 	PROBE_DROP_AGENT,	/* agent map full */
+	PROBE_DROP_WAIT,	/* ring of waits full */
 	PROBE_DROP_MAX,
 };
 

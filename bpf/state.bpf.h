@@ -13,7 +13,6 @@
 #define TASK_GPU	(1U << 3)	/* called the GPU driver's library */
 #define TASK_EXITED	(1U << 4)
 #define TASK_ESTIMATED	(1U << 5)	/* gpu_wait_ns, launches: in part */
-#define TASK_STARVED	(1U << 6)	/* starved_ns was handed in */
 
 /*
  * @base_*, @folded_*: of run, run-queue and GPU wait time, at join, and what the agent's
@@ -22,6 +21,8 @@
  * @seen_*: waits whose return was seen, their time, and that from one's entry
  *	to the next one's; fading
  * @learn_*: waits and launches in launch windows, fading
+ * @step_*: see step.bpf.h; where the last step began, and the wait for CPUs then;
+ *	undisturbed ones' median, how many it comes from at most, steps since
  * @vote: of recent waits, by style
  */
 struct task_state {
@@ -31,9 +32,10 @@ struct task_state {
 	u64 base_gpu_wait;
 	u64 folded_run;
 	u64 folded_wait;
-	u64 starved_ns;
 
 	u64 entry_ns;
+	u64 entry_wait;
+	u64 woken_ns;		/* out of the sleep in that wait */
 	u64 entry_nvcsw;
 	u64 entry_awake;	/* ran or waited for a CPU, so far */
 	u64 yields;
@@ -50,13 +52,26 @@ struct task_state {
 	u32 learn_launches;
 	u32 launch_rest;
 
+	u64 starved_ns;
+	u64 step_ns;
+	u64 step_wait;
+	u64 step_median;
+	u64 step_least;
+	u64 step_least_before;
+	u64 step_most;
+	u64 step_most_before;
+	u32 step_count;
+	u32 step_calm;
+	u32 step_since;
+
 	u32 exec_id;
 	u32 flags;
 	u16 role;
 	u16 source;
 	u16 style;
 	u8 vote[4];
-	u8 __pad[6];
+	u8 told;		/* its wait was told, and not its end */
+	u8 __pad[5];
 };
 
 struct {
@@ -101,12 +116,18 @@ struct {
 	__uint(max_entries, PROBE_RING_BYTES);
 } events SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, PROBE_WAITS_BYTES);
+} waits SEC(".maps");
+
 __u64 dropped[PROBE_DROP_MAX];
 /* Set by the daemon: */
 bool gpu_probed;		/* a library has its probes: GPU values are valid */
 bool launches_probed;		/* a launch window is open */
 bool yields_probed;		/* and one for sched_yield() */
 bool returns_probed;		/* windows have the returns of waits */
+bool waits_wanted;		/* each wait is to be told, with its end */
 __u32 uvm_major;			/* of nvidia-uvm; 0: none */
 __u64 irq_entry[PROBE_IRQ_RANGES][2];	/* code where interrupts come in */
 bool adopt;			/* the next look at all tasks adopts children */
@@ -131,6 +152,21 @@ static __always_inline struct task_state *state_make(struct task_struct *p)
 	if (!st)
 		drop(PROBE_DROP_TASK);
 	return st;
+}
+
+static __always_inline void wait_put(struct task_struct *p, enum probe_wait_what what,
+				     u64 ns)
+{
+	struct probe_wait *w = bpf_ringbuf_reserve(&waits, sizeof(*w), 0);
+
+	if (!w) {
+		drop(PROBE_DROP_WAIT);
+		return;
+	}
+	w->tgid = p->tgid;
+	w->what = what;
+	w->ns = ns;
+	bpf_ringbuf_submit(w, BPF_RB_NO_WAKEUP);
 }
 
 static __always_inline struct probe_agent *agent_of(u64 id)

@@ -54,7 +54,11 @@ static __always_inline bool wake_counts(struct task_struct *waker,
 
 	if (!wake_matters(st) && !wake_matters(state_of(waker)))
 		return false;
-	return waker->pid && waker->pid != wakee->pid && !device_wake(wakee, st);
+	if (device_wake(wakee, st)) {
+		st->woken_ns = bpf_ktime_get_ns();
+		return false;
+	}
+	return waker->pid && waker->pid != wakee->pid;
 }
 
 #define STACK_DEPTH	24

@@ -3,8 +3,6 @@
 
 #include <stdio.h>
 
-#define PUBLISH_STEP_NS	1000000	/* tell sense about each further ms */
-
 static void take_sense_agent(struct daemon *d, const struct sense_agent *in,
 			     uint64_t now)
 {
@@ -62,55 +60,67 @@ void account_agents(struct daemon *d, const struct sense_view *view, uint64_t no
 	}
 }
 
-/* The agent at the other end of @e, if this end is in the server. */
-static struct agent *client_of(struct daemon *d, const struct edge *e,
-			       uint32_t server_tgid)
+static bool uses_gpu(const struct daemon *d, const struct task *task)
 {
-	const struct task *server = NULL, *client = NULL;
+	const struct task *first = task_find(&d->tasks, task->tgid);
 
-	if (e->waker_tgid == e->wakee_tgid || !e->round)
-		return NULL;
-	if (e->waker_tgid == server_tgid) {
-		server = task_find(&d->tasks, e->key.waker);
-		client = task_find(&d->tasks, e->key.wakee);
-	} else if (e->wakee_tgid == server_tgid) {
-		server = task_find(&d->tasks, e->key.wakee);
-		client = task_find(&d->tasks, e->key.waker);
-	}
-	if (!server || !client || !client->rec.agent_id)
-		return NULL;
-	if (server->rec.agent_id == client->rec.agent_id)
-		return NULL;
-	return agent_find(&d->agents, client->rec.agent_id);
+	return task->rec.gpu_waits || (first && task_has(first, STARLING_VAL_GPU_BUSY));
 }
 
-void account_share(struct daemon *d, uint32_t server_tgid, double gpu_ns)
+/* The task at the other end of @e, if this end is in the server; NULL: not known. */
+static const struct task *peer_of(const struct daemon *d, const struct edge *e,
+				  uint32_t server_tgid, const struct task **server)
 {
-	double total = 0;
+	uint32_t here, there;
+
+	if (e->waker_tgid == e->wakee_tgid)
+		return NULL;
+	if (e->waker_tgid == server_tgid) {
+		here = e->key.waker;
+		there = e->key.wakee;
+	} else if (e->wakee_tgid == server_tgid) {
+		here = e->key.wakee;
+		there = e->key.waker;
+	} else {
+		return NULL;
+	}
+	*server = task_find(&d->tasks, here);
+	return *server ? task_find(&d->tasks, there) : NULL;
+}
+
+/* Whom it serves by that; NULL: its own agent, or nobody's. */
+static struct agent *client_of(struct daemon *d, const struct task *server,
+			       const struct task *peer)
+{
+	if (!peer->rec.agent_id || server->rec.agent_id == peer->rec.agent_id)
+		return NULL;
+	/* of two agents that use the GPU, who serves whom? So neither does */
+	if (server->rec.agent_id && uses_gpu(d, peer))
+		return NULL;
+	return agent_find(&d->agents, peer->rec.agent_id);
+}
+
+struct wakes account_wakes(struct daemon *d, uint32_t server_tgid, bool window)
+{
+	const struct task *server, *peer;
+	struct wakes w = { 0 };
 	struct agent *a;
 	struct edge *e;
+	double count;
 
 	for (a = d->agents.head; a; a = a->hh.next)
 		a->wakes = 0;
 	for (e = d->edges.head; e; e = e->hh.next) {
-		a = client_of(d, e, server_tgid);
+		count = window ? e->count : e->round;
+		peer = count > 0 ? peer_of(d, e, server_tgid, &server) : NULL;
+		if (!peer)
+			continue;
+		w.all += count;
+		a = client_of(d, server, peer);
 		if (!a)
 			continue;
-		a->wakes += e->round;
-		total += e->round;
+		a->wakes += count;
+		w.served += count;
 	}
-	if (total <= 0)
-		return;
-	for (a = d->agents.head; a; a = a->hh.next)
-		a->gpu_share_ns += gpu_ns * a->wakes / total;
-}
-
-void account_starved(struct daemon *d, struct task *task, double wait_ns)
-{
-	task->starved_ns += wait_ns;
-	if (task->starved_ns - task->published_ns < PUBLISH_STEP_NS)
-		return;
-	if (!sense_publish(d->sense, task->tid, task->starved_ns,
-			   task->rec.wait_style))
-		task->published_ns = task->starved_ns;
+	return w;
 }

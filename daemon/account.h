@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* account.h - sums per agent, starved time per feeder. */
+/* account.h - sums per agent. */
 #ifndef STARLING_ACCOUNT_H
 #define STARLING_ACCOUNT_H
 
@@ -8,11 +8,16 @@
 /* Take sense's sums of exited tasks in, make those of the living anew. */
 void account_agents(struct daemon *d, const struct sense_view *view, uint64_t now);
 /*
- * The GPU time that a server used in the last round, shared out among the
- * agents that its request path exchanged wakes with. An estimate.
+ * Wakes that threads of process @server_tgid exchanged with those of other processes
+ * that are known, and of these with agents that it serves, others than its own: into
+ * each agent's @wakes, and their sum. Of the last round, or of the window that fades
+ * (edge.h), which is about what a sample of a driver is of.
  */
-void account_share(struct daemon *d, uint32_t server_tgid, double gpu_ns);
-/* A feeder waited @wait_ns for a CPU while it was active: upper bound. */
-void account_starved(struct daemon *d, struct task *task, double wait_ns);
+struct wakes {
+	double all;
+	double served;
+};
+
+struct wakes account_wakes(struct daemon *d, uint32_t server_tgid, bool window);
 
 #endif

@@ -83,6 +83,16 @@ char *agent_label(uint64_t id, char *buf, size_t len)
 	return buf;
 }
 
+struct agent *agent_by_label(const struct agent_table *t, const char *label)
+{
+	char own[24];
+
+	for (struct agent *a = t->head; a; a = a->hh.next)
+		if (!strcmp(agent_label(a->id, own, sizeof(own)), label))
+			return a;
+	return NULL;
+}
+
 const char *agent_origin_text(enum agent_origin origin)
 {
 	static const char *const text[] = {
@@ -99,13 +109,4 @@ uint32_t agent_weight(const struct agent_table *t, uint64_t id)
 	const struct agent *a = id ? agent_find(t, id) : NULL;
 
 	return a ? a->weight : AGENT_WEIGHT_NORMAL;
-}
-
-bool agent_gpu_ns(const struct agent *a, double *ns, bool *estimated)
-{
-	double own = a->past_gpu_ns + a->gpu_ns;
-
-	*ns = own + a->gpu_share_ns;
-	*estimated = a->gpu_share_ns > 0;
-	return *ns > 0 || a->gpu_waits > 0;
 }

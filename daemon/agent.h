@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <uthash.h>
 #include <linux/starling.h>
+#include "daemon/cost.h"
 
 #define AGENT_LOCAL_BIT (1ULL << 63)
 
@@ -45,9 +46,8 @@ struct agent {
 	uint64_t gpu_ns;
 	uint64_t gpu_waits;
 	uint32_t tasks;
-	/* part of a server's GPU time, by wakes: an estimate */
-	double gpu_share_ns;
-	double wakes;		/* scratch of one round */
+	double wakes;		/* scratch: see account_wakes() */
+	struct agent_cost cost;
 	uint64_t alive_ns;	/* last seen with a task */
 	UT_hash_handle hh;
 };
@@ -71,10 +71,9 @@ void agent_expire(struct agent_table *t, uint64_t now_ns, uint64_t keep_ns);
 
 /* "m3" for the module's, "d3" for the daemon's own. Returns @buf. */
 char *agent_label(uint64_t id, char *buf, size_t len);
+/* The one whose label it is, or NULL. */
+struct agent *agent_by_label(const struct agent_table *t, const char *label);
 const char *agent_origin_text(enum agent_origin origin);
 uint32_t agent_weight(const struct agent_table *t, uint64_t id);
-
-/* GPU time of an agent, ns; false when nothing is known about it. */
-bool agent_gpu_ns(const struct agent *a, double *ns, bool *estimated);
 
 #endif

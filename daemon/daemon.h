@@ -70,6 +70,7 @@ struct daemon {
 	struct task_table tasks;
 	struct agent_table agents;
 	struct edge_table edges;
+	struct cost cost;
 	struct policy_settings settings;
 	struct policy_state policy;
 	struct room room;		/* of one decision */

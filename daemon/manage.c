@@ -63,13 +63,10 @@ static void take_record(struct daemon *d, const struct starling_task_record *rec
 	task->round = d->round;
 	gpu = rec->gpu_wait_ns > gpu_before ? rec->gpu_wait_ns - gpu_before : 0;
 	wait = task->d_wait_ns - wait;
-	if (active(d, task)) {
-		account_starved(d, task, wait);
-		if (wait * DENIED_PART > d->elapsed_ns)
-			task->denied_ns = d->round_ns;
-	}
+	if (active(d, task) && wait * DENIED_PART > d->elapsed_ns)
+		task->denied_ns = d->round_ns;
 	if (gpu > 0)
-		account_share(d, task->tgid, gpu);
+		cost_waited(d, task, gpu);
 }
 
 /* A feeder has waited since the last round: the window moves on. */
@@ -114,6 +111,7 @@ static void take_view(struct daemon *d, const struct sense_view *view)
 		if ((int32_t)(task->round - d->round) < 0)
 			drop(d, task, gone(task));
 	account_agents(d, view, view->now_ns);
+	cost_round(d, view->now_ns);
 }
 
 /* -- events -------------------------------------------------------------- */

@@ -7,6 +7,7 @@
 #include "daemon/control.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #include "daemon/log.h"
@@ -14,6 +15,7 @@
 #include "daemon/member.h"
 #include "daemon/procfs.h"
 #include "daemon/report.h"
+#include "daemon/report-advise.h"
 #include "daemon/roles.h"
 #include "daemon/varlink.h"
 
@@ -33,8 +35,13 @@ static const char control_idl[] =
 "interface " CONTROL_INTERFACE "\n\n"
 "# What is managed, what is protected, per agent and per feeder.\n"
 "method Status() -> (version: int, starling: string, mode: object,\n"
-"  plan: object, guard: object, noise: object, agents: []object, feeders: []object,\n"
-"  daemon: object)\n\n"
+"  plan: object, guard: object, noise: object, agents: []object, ratio: object,\n"
+"  feeders: []object, gpu: object, daemon: object)\n\n"
+"# Where the next piece of inference should run: gpu, cpu or elsewhere.\n"
+"method Advise(agent: ?string, priority: ?string, gpu: ?int, memory_bytes: ?int)\n"
+"  -> (version: int, advice: string, reason: string, sure: string,\n"
+"  expected_wait_ms: ?float, asked: object, gpu: object, queue: ?object, cpu: object,\n"
+"  memory: object, ratio: object)\n\n"
 "# Why a process or thread is treated as it is.\n"
 "method Explain(pid: int) -> (version: int, plan: string, guard: object,\n"
 "  tasks: []object)\n\n"
@@ -166,6 +173,52 @@ static json_t *history(const struct call *c)
 	return varlink_make_reply(report_log(c->d, after));
 }
 
+/* An agent by its label; its class is what is asked for, unless another one is. */
+static json_t *get_agent(const struct call *c, struct advise_request *req)
+{
+	const char *label = NULL, *priority = NULL;
+	char text[128];
+
+	if (!get_string(c, "agent", &label) || (label && strlen(label) > 24))
+		return bad_parameter("agent");
+	if (!get_string(c, "priority", &priority))
+		return bad_parameter("priority");
+	req->agent = label ? agent_by_label(&c->d->agents, label) : NULL;
+	if (label && !req->agent) {
+		snprintf(text, sizeof(text), "no agent '%s': 'starling status' has them", label);
+		return failed(text);
+	}
+	req->class = req->agent ? req->agent->class : STARLING_CLASS_NORMAL;
+	if (priority && priority_parse(priority) < 0)
+		return bad_parameter("priority");
+	if (priority)
+		req->class = priority_parse(priority);
+	return NULL;
+}
+
+static json_t *advice(const struct call *c)
+{
+	struct advise_request req = { 0 };
+	json_int_t gpu = 0, memory = 0;
+	json_t *answer;
+	char text[64];
+
+	if (!get_int(c, "gpu", 0, STARLING_GPUS_MAX - 1, &gpu))
+		return bad_parameter("gpu");
+	if (!get_int(c, "memory_bytes", 1, INT64_MAX, &memory))
+		return bad_parameter("memory_bytes");
+	answer = get_agent(c, &req);
+	if (answer)
+		return answer;
+	req.gpu = gpu;
+	req.memory_bytes = memory;
+	answer = report_advise(c->d, &req);
+	if (answer)
+		return varlink_make_reply(answer);
+	snprintf(text, sizeof(text), "no GPU %d here: they are counted from 0", (int)gpu);
+	return failed(text);
+}
+
 static json_t *off(const struct call *c)
 {
 	int n;
@@ -273,6 +326,7 @@ static const struct method methods[] = {
 	{ CONTROL_INTERFACE ".Status", status },
 	{ CONTROL_INTERFACE ".Explain", explain },
 	{ CONTROL_INTERFACE ".Log", history },
+	{ CONTROL_INTERFACE ".Advise", advice },
 	{ CONTROL_INTERFACE ".Off", off },
 	{ CONTROL_INTERFACE ".On", on },
 	{ CONTROL_INTERFACE ".Register", register_process },

@@ -56,6 +56,8 @@ static json_t *one_device(const struct gpu_ledger *l, const struct gpu_sample *s
 
 	put(o, "id", json_string(dev->pci));
 	put(o, "name", json_string(dev->name));
+	put(o, "uuid", dev->uuid[0] ? json_string(dev->uuid) : json_null());
+	put(o, "number", dev->number ? json_integer(dev->number - 1) : json_null());
 	put(o, "busy_percent", busy_now(s, dev));
 	put(o, "busy_s", value(t ? &t->busy : NULL, 1e9));
 	put(o, "memory_bytes", value(&dev->v[GPU_MEMORY], 1));
@@ -120,6 +122,16 @@ static json_t *processes(const struct daemon *d, const struct gpu_ledger *l)
 	for (const struct gpu_account *a = l->head; a; a = a->hh.next)
 		json_array_append_new(list, one_process(d, a));
 	return list;
+}
+
+json_t *report_value(const struct gpu_value *v, double unit)
+{
+	return value(v, unit);
+}
+
+json_t *report_sources(unsigned int source)
+{
+	return sources(source);
 }
 
 json_t *report_gpu(const struct daemon *d)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include "daemon/manage.h"
 #include "daemon/procfs.h"
+#include "daemon/report-cost.h"
 #include "daemon/report-gpu.h"
 #include "daemon/report-guard.h"
 #include "daemon/report-plan.h"
@@ -156,8 +157,6 @@ static json_t *noise(const struct daemon *d)
 
 static json_t *one_agent(const struct agent *a)
 {
-	double cpu = a->past_run_ns + a->run_ns, gpu;
-	bool estimated, known = agent_gpu_ns(a, &gpu, &estimated);
 	json_t *o = json_object();
 
 	put(o, "id", agent_ref(a->id));
@@ -169,11 +168,9 @@ static json_t *one_agent(const struct agent *a)
 	put(o, "tasks", json_integer(a->tasks));
 	put(o, "forks", json_integer(a->forks));
 	put(o, "exits", json_integer(a->exits));
-	put(o, "cpu_s", seconds(cpu));
+	put(o, "cpu_s", seconds(a->past_run_ns + a->run_ns));
 	put(o, "wait_s", seconds(a->past_wait_ns + a->wait_ns));
-	put(o, "gpu_s", seconds_if(known, gpu));
-	put(o, "gpu_estimated", json_boolean(estimated));
-	put(o, "cpu_gpu", known && gpu > 0 ? json_real(cpu / gpu) : json_null());
+	report_cost_agent(o, a, now_ns());
 	return o;
 }
 
@@ -215,8 +212,8 @@ static json_t *one_feeder(const struct daemon *d, const struct task *task)
 	    json_integer(r->gpu_waits) : json_null());
 	put(o, "gpu_wait_s", seconds_if(r->gpu_wait_ns, r->gpu_wait_ns));
 	put(o, "cpu_s", seconds_if(task_has(task, STARLING_VAL_RUN), r->run_ns));
-	put(o, "starved_ms", task_has(task, STARLING_VAL_WAIT) ?
-	    json_real(task->starved_ns / 1e6) : json_null());
+	put(o, "starved_ms", task_has(task, STARLING_VAL_STARVED) ?
+	    json_real(task->rec.starved_ns / 1e6) : json_null());
 	put(o, "starved_estimated", json_true());
 	return o;
 }
@@ -272,6 +269,7 @@ json_t *report_status(struct daemon *d)
 	put(o, "guard", guard(d));
 	put(o, "noise", noise(d));
 	put(o, "agents", agents(d));
+	put(o, "ratio", report_ratio(d));
 	put(o, "feeders", feeders(d));
 	put(o, "gpu", report_gpu(d));
 	put(o, "daemon", own(d));
@@ -296,8 +294,8 @@ static void put_counters(json_t *o, const struct task *task)
 	put(o, "gpu_wait_s", seconds_if(r->gpu_wait_ns, r->gpu_wait_ns));
 	put(o, "wait_style", r->gpu_last_ns ?
 	    json_string(wait_style_name(r->wait_style)) : json_null());
-	put(o, "starved_ms", r->gpu_last_ns ?
-	    json_real(task->starved_ns / 1e6) : json_null());
+	put(o, "starved_ms", task_has(task, STARLING_VAL_STARVED) ?
+	    json_real(r->starved_ns / 1e6) : json_null());
 }
 
 static void put_other(json_t *o, const struct daemon *d, uint32_t tid)

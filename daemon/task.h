@@ -46,8 +46,6 @@ struct task {
 	bool feeding;		/* policy_feeding() said so */
 	uint64_t last_edge_ns;
 	uint64_t denied_ns;	/* last time it was found without a CPU for long */
-	uint64_t starved_ns;
-	uint64_t published_ns;	/* starved_ns last told to sense */
 	uint64_t first_ns;	/* first known here */
 	uint32_t round;		/* sense round that last reported it */
 	UT_hash_handle hh;

@@ -12,6 +12,13 @@ _starling_options() {
 		sed -n 's/^ *\(-[a-zA-Z], \)\?\(--[a-z-]*=\?\).*/\2/p' | tr '\n' ' '
 }
 
+_starling_advise() {
+	local words="0 1 2 3"
+	[ "$1" = --agent ] && words=$(starling status --no-legend 2>/dev/null |
+		sed -n 's/^ *\([dm][0-9][0-9]*\) .*/\1/p')
+	COMPREPLY=($(compgen -W "$words" -- "$cur"))
+}
+
 _starling() {
 	local cur=${COMP_WORDS[COMP_CWORD]} cmd=${COMP_WORDS[1]} i
 	COMPREPLY=()
@@ -34,8 +41,9 @@ _starling() {
 	--priority | -p)
 		COMPREPLY=($(compgen -W "interactive normal batch" -- "$cur"))
 		return ;;
-	--gpu)
-		COMPREPLY=($(compgen -W "lease lease,priority= lease,turn= lease,memory=" -- "$cur"))
+	--gpu | --agent)
+		[ "$cmd" = advise ] && { _starling_advise "${COMP_WORDS[COMP_CWORD - 1]}"; return; }
+		COMPREPLY=($(compgen -W "lease lease,priority= lease,turn= lease,memory= lease,gpu= lease,reserve=" -- "$cur"))
 		return ;;
 	--sysroot | --load | -s | -l)
 		COMPREPLY=($(compgen -f -- "$cur"))

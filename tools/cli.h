@@ -29,6 +29,7 @@ struct cmd {
 int cmd_run(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_lease(int argc, char **argv);
+int cmd_advise(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 int cmd_plan(int argc, char **argv);
 int cmd_check(int argc, char **argv);

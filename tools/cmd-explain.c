@@ -86,8 +86,10 @@ static void print_times(const json_t *t)
 	printf("  gpu     %lld waits", field_int(t, "gpu_waits"));
 	if (field_known(t, "gpu_wait_s"))
 		printf(", %.3f s", field_real(t, "gpu_wait_s"));
-	printf(", style %s; starved at most %.1f ms\n", field_text(t, "wait_style"),
-	       field_real(t, "starved_ms"));
+	printf(", style %s", field_text(t, "wait_style"));
+	if (field_known(t, "starved_ms"))
+		printf("; starved about %.1f ms", field_real(t, "starved_ms"));
+	putchar('\n');
 }
 
 static void print_task(const json_t *t)

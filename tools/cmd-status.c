@@ -44,6 +44,15 @@ static void format_mib(const json_t *row, const char *key, char *buf, size_t len
 	format_scaled(row, key, 1 << 20, buf, len);
 }
 
+/* What GPUs used for an agent, and its share of the CPU's package where that is told. */
+static void format_energy(const json_t *row, const char *key, char *buf, size_t len)
+{
+	const json_t *gpu = json_object_get(row, key), *cpu = json_object_get(row, "cpu_energy_j");
+
+	if (!json_is_null(gpu) || !json_is_null(cpu))
+		snprintf(buf, len, "~%.2f", field_real(gpu, "value") + field_real(cpu, "value"));
+}
+
 /* "driver", or "driver+model" of a sum that has both. */
 static void format_source(const json_t *row, const char *key, char *buf, size_t len)
 {
@@ -65,7 +74,10 @@ static const struct column agent_columns[] = {
 	{ "CPU_S", "cpu_s", SCOLS_FL_RIGHT, table_real },
 	{ "WAIT_S", "wait_s", SCOLS_FL_RIGHT, table_real },
 	{ "GPU_S", "gpu_s", SCOLS_FL_RIGHT, format_gpu },
+	{ "GPU_WAIT_S", "gpu_wait_s", SCOLS_FL_RIGHT, table_real },
 	{ "CPU_GPU", "cpu_gpu", SCOLS_FL_RIGHT, format_gpu },
+	{ "RECENT", "cpu_gpu_recent", SCOLS_FL_RIGHT, format_gpu },
+	{ "ENERGY_J", "gpu_energy_j", SCOLS_FL_RIGHT, format_energy },
 	{ 0 },
 };
 
@@ -140,8 +152,8 @@ static const struct argp argp = {
 	.options = options,
 	.parser = parse,
 	.doc = "Show what is managed and what is protected.\v"
-	       "CPU_GPU is CPU seconds per GPU second; '~' marks an estimate, "
-	       "'-' what is not known.",
+	       "CPU_GPU is CPU seconds per GPU second, RECENT that of the last minute or less; "
+	       "'~' marks an estimate, '-' what is not known.",
 	.children = children,
 };
 
@@ -190,6 +202,28 @@ static void print_head(const json_t *status)
 	putchar('\n');
 }
 
+/* The measured ratio, beside the one that the default of kept cores is made for. */
+static void print_ratio(const json_t *ratio)
+{
+	char ever[32] = "-", recent[32] = "-", of[32] = "";
+	const json_t *gpu = json_object_get(ratio, "gpu_s");
+	const char *mark = json_is_true(json_object_get(gpu, "estimated")) ? "~" : "";
+
+	if (field_known(ratio, "cpu_gpu"))
+		snprintf(ever, sizeof(ever), "%s%.2f", mark, field_real(ratio, "cpu_gpu"));
+	if (field_known(ratio, "cpu_gpu_recent")) {
+		snprintf(recent, sizeof(recent), "%s%.2f", mark,
+			 field_real(ratio, "cpu_gpu_recent"));
+		snprintf(of, sizeof(of), " (%.0f s)", field_real(ratio, "recent_s"));
+	}
+	printf("agents' CPU seconds per GPU second: %s, of late%s %s; 1 protected core in %lld "
+	       "is made for %.0f", ever, of, recent, field_int(ratio, "protected_one_in"),
+	       field_real(ratio, "reckoned"));
+	if (field_known(ratio, "of_reckoned"))
+		printf(": %.2f times that", field_real(ratio, "of_reckoned"));
+	putchar('\n');
+}
+
 static void print_foot(const json_t *status)
 {
 	const json_t *own = json_object_get(status, "daemon");
@@ -234,6 +268,8 @@ static int print_status(const json_t *status, const struct common *o)
 		err = table_print(agent_columns, agents, words);
 	else if (words)
 		puts("no agents");
+	if (words)
+		print_ratio(json_object_get(status, "ratio"));
 	if (!err && json_array_size(feeders)) {
 		putchar('\n');
 		err = table_print(feeder_columns, feeders, words);

@@ -17,6 +17,7 @@ static const struct cmd cmds[] = {
 	{ "status", cmd_status, "What is managed, and what is protected (the default)" },
 	{ "run", cmd_run, "Run a command as an agent" },
 	{ "lease", cmd_lease, "Who has a GPU, and who waits for one" },
+	{ "advise", cmd_advise, "Where the next piece of inference should run" },
 	{ "explain", cmd_explain, "Why a process or thread is treated as it is" },
 	{ "log", cmd_log, "What was decided, and what was measured for it" },
 	{ "plan", cmd_plan, "What would be done on a machine with a load" },

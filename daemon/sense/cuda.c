@@ -18,6 +18,7 @@
 #include "daemon/sense/window.h"
 
 enum { LIBS_MAX = 64, PENDING_MAX = 16, PENDING_TRIES = 64 };
+enum { RETURNS_NONE = -1, RETURNS_FAILED = -2 };	/* else a link */
 
 #define MS			1000000ULL
 #define WINDOW_FIRST_NS		(200 * MS)	/* after a new GPU thread */
@@ -85,6 +86,7 @@ struct lib {
 	pid_t witness;
 	uint64_t offset[NCALLS];
 	int link;		/* entries of waits and allocations */
+	int returns;		/* of waits, beyond windows */
 };
 
 /* Reported before it is in the process's maps. */
@@ -142,6 +144,8 @@ static unsigned int lib_functions(const struct lib *l, enum probe_gpu_prog prog,
 static void lib_drop(struct cuda *c, struct lib *l)
 {
 	window_retire(c->window, l->link);
+	if (l->returns >= 0)
+		window_retire(c->window, l->returns);
 	close(l->fd);
 	probe_lib_known(c->probe, l->dev, l->ino, false);
 	memset(l, 0, sizeof(*l));
@@ -197,7 +201,7 @@ static int lib_add(struct cuda *c, int fd, uint64_t dev, uint64_t ino, pid_t wit
 	}
 	*l = (struct lib){
 		.serial = ++c->serial, .dev = dev, .ino = ino, .fd = fd, .witness = witness,
-		.kept = !witness,
+		.kept = !witness, .returns = RETURNS_NONE,
 	};
 	probe_lib_known(c->probe, dev, ino, true);
 	err = lib_attach(c, l);
@@ -362,6 +366,40 @@ static void window_open(struct cuda *c, uint64_t now, uint64_t len)
 		return;
 	window_want(c->window, &plan, now + len);
 	c->window_last = now;
+}
+
+/* For as long as each end of a wait is wanted. One that fails is not tried again. */
+static int returns_attach(struct cuda *c, const struct lib *l)
+{
+	uint64_t offset[NCALLS], cookie[NCALLS];
+	unsigned int n = lib_functions(l, PROBE_PROG_RETURN, offset, cookie, NCALLS);
+	int link;
+
+	if (!n)
+		return RETURNS_NONE;
+	link = uprobe_link(probe_gpu_prog(c->probe, PROBE_PROG_RETURN), l->fd, offset, cookie,
+			   n, true);
+	return link < 0 ? RETURNS_FAILED : link;
+}
+
+bool cuda_returns(struct cuda *c, bool on)
+{
+	on = on && probe_returns_usable(c->probe);
+	for (int i = 0; i < LIBS_MAX; i++) {
+		struct lib *l = &c->lib[i];
+
+		if (!l->used)
+			continue;
+		if (on && l->returns == RETURNS_NONE)
+			l->returns = returns_attach(c, l);
+		if (!on && l->returns >= 0)
+			window_retire(c->window, l->returns);
+		if (!on)
+			l->returns = RETURNS_NONE;
+	}
+	for (int i = 0; i < LIBS_MAX && on; i++)
+		on = !c->lib[i].used || c->lib[i].returns != RETURNS_FAILED;
+	return on;
 }
 
 static void timer_set(struct cuda *c)

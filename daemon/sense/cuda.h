@@ -4,7 +4,8 @@
  *
  * A copy is an inode: containers that bind-mount the host's library share its
  * probes. The entries of waits and allocations are probed for as long as the
- * copy is in use; returns, launches and sched_yield() in windows.
+ * copy is in use; returns, launches and sched_yield() in windows, and returns
+ * while several processes share a GPU and nobody else tells whose work it does.
  */
 #ifndef STARLING_SENSE_CUDA_H
 #define STARLING_SENSE_CUDA_H
@@ -31,6 +32,8 @@ void cuda_timer(struct cuda *c);
 void cuda_mapped(struct cuda *c, const struct probe_event *ev);
 /* A thread waits for the GPU: the first time, or again. */
 void cuda_active(struct cuda *c, bool first);
+/* Probe the returns of all waits, not in windows alone; whether that is so. */
+bool cuda_returns(struct cuda *c, bool on);
 /* Housekeeping. @active: some thread waited for a GPU lately. */
 void cuda_tick(struct cuda *c, uint64_t now_ns, bool active);
 

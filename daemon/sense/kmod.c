@@ -42,6 +42,7 @@ struct kmod {
 	struct starling_info info;
 	struct list tasks;
 	struct list agents;
+	struct list leases;
 	struct list out;
 };
 
@@ -207,6 +208,20 @@ int kmod_rules(struct kmod *k, const struct starling_lease_policy *rules)
 	return call(k->fd, STARLING_IOC_LEASE_POLICY, &arg);
 }
 
+int kmod_lease_stat(struct kmod *k, uint32_t gpu, struct starling_lease_stat *stat)
+{
+	*stat = (struct starling_lease_stat){ .size = sizeof(*stat), .gpu = gpu };
+	return call(k->fd, STARLING_IOC_LEASE_STAT, stat);
+}
+
+int kmod_leases(struct kmod *k, const struct starling_lease_record **lease, size_t *n)
+{
+	int err = read_list(k->fd, STARLING_IOC_LEASES, &k->leases, sizeof(**lease), n);
+
+	*lease = k->leases.rec;
+	return err;
+}
+
 int kmod_agent_create(struct kmod *k, const char *name, uint32_t weight)
 {
 	struct starling_agent_create arg = { .size = sizeof(arg), .weight = weight };
@@ -295,6 +310,7 @@ void kmod_close(struct kmod *k)
 	forget_before(k);
 	free(k->tasks.rec);
 	free(k->agents.rec);
+	free(k->leases.rec);
 	free(k->out.rec);
 	free(k);
 }

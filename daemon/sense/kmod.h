@@ -47,6 +47,10 @@ ssize_t kmod_publish(struct kmod *k, const struct starling_task_record *task, si
 
 /* Rules for leases; they end with @k. */
 int kmod_rules(struct kmod *k, const struct starling_lease_policy *rules);
+/* A GPU's queue; -ENODEV: no such GPU. */
+int kmod_lease_stat(struct kmod *k, uint32_t gpu, struct starling_lease_stat *stat);
+/* Leases and requests of all agents, as kmod_tasks(). -EPERM: no CAP_PERFMON. */
+int kmod_leases(struct kmod *k, const struct starling_lease_record **lease, size_t *n);
 
 /*
  * Agents that the daemon makes itself. The descriptor is the caller's; after

@@ -34,6 +34,8 @@ struct probe {
 	uint64_t missed;	/* forks, at the last read */
 	probe_event_fn fn;
 	void *ctx;
+	probe_wait_fn wait_fn;
+	void *wait_ctx;
 	struct array records;
 	struct array edges;
 	struct array agents;
@@ -52,6 +54,15 @@ static int on_ring(void *ctx, void *data, size_t size)
 
 	if (size >= sizeof(struct probe_event))
 		p->fn(p->ctx, data);
+	return 0;
+}
+
+static int on_wait(void *ctx, void *data, size_t size)
+{
+	struct probe *p = ctx;
+
+	if (p->wait_fn && size >= sizeof(struct probe_wait))
+		p->wait_fn(p->wait_ctx, data);
 	return 0;
 }
 
@@ -282,7 +293,7 @@ static int load_any(struct probe *p)
 static int open_readers(struct probe *p)
 {
 	p->ring = ring_buffer__new(bpf_map__fd(p->skel->maps.events), on_ring, p, NULL);
-	if (!p->ring)
+	if (!p->ring || ring_buffer__add(p->ring, bpf_map__fd(p->skel->maps.waits), on_wait, p))
 		return -errno;
 	p->iter = bpf_program__attach_iter(p->skel->progs.records, NULL);
 	if (!p->iter)
@@ -351,6 +362,18 @@ int probe_dispatch(struct probe *p)
 	return n < 0 ? n : 0;
 }
 
+void probe_waits(struct probe *p, probe_wait_fn fn, void *ctx)
+{
+	p->wait_fn = fn;
+	p->wait_ctx = ctx;
+	p->skel->bss->waits_wanted = fn;
+}
+
+uint64_t probe_waits_lost(const struct probe *p)
+{
+	return p->skel->bss->dropped[PROBE_DROP_WAIT];
+}
+
 /* How often the kernel passed over a program because it ran already. */
 static uint64_t passed_over(const struct bpf_program *prog)
 {
@@ -381,7 +404,7 @@ uint64_t probe_dropped(const struct probe *p)
 		missed(p->skel->progs.on_exec, p->skel->progs.on_exec_again) +
 		missed(p->skel->progs.on_exit, p->skel->progs.on_exit_again);
 
-	for (int i = 0; i < PROBE_DROP_MAX; i++)
+	for (int i = 0; i < PROBE_DROP_WAIT; i++)
 		sum += p->skel->bss->dropped[i];
 	return sum;
 }

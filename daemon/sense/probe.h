@@ -28,6 +28,15 @@ int probe_open(struct probe **out, probe_event_fn fn, void *ctx,
 	       const char **missing);
 void probe_close(struct probe *p);
 
+/*
+ * Tell @fn of each begin and end of a wait from now on, as probe_dispatch() is
+ * called; NULL: no more. Ends come from PROBE_PROG_RETURN, which must be there.
+ */
+typedef void (*probe_wait_fn)(void *ctx, const struct probe_wait *wait);
+void probe_waits(struct probe *p, probe_wait_fn fn, void *ctx);
+/* Those that could not be told, so far. */
+uint64_t probe_waits_lost(const struct probe *p);
+
 int probe_fd(const struct probe *p);
 /* Take in what the ring has. */
 int probe_dispatch(struct probe *p);

@@ -38,6 +38,8 @@ struct sense {
 	uint64_t wakes_ns;	/* last reason to count wakes */
 	uint64_t module_ns;	/* last look for the module */
 	uint64_t devices_ns;	/* last look for open devices */
+	bool turns;		/* each wait for a GPU is told */
+	uint64_t turns_lost;	/* those that were not */
 };
 
 static uint64_t clock_ns(void)
@@ -257,6 +259,38 @@ static void devices_tick(struct sense *s, uint64_t now)
 	s->devices_ns = now;
 }
 
+static void on_wait(void *ctx, const struct probe_wait *w)
+{
+	static const enum turn_what what[] = {
+		[PROBE_WAIT_BEGINS] = TURN_BEGINS,
+		[PROBE_WAIT_ENDS] = TURN_ENDS,
+		[PROBE_WAIT_ENDED] = TURN_ENDED,
+	};
+	struct sense *s = ctx;
+
+	if (w->what < sizeof(what) / sizeof(what[0]))
+		gpus_turn(s->gpus, w->tgid, what[w->what], w->ns);
+}
+
+/*
+ * Returns of waits are probed all the time only while that tells who has a GPU. Where
+ * some were lost those in the ring are of before: they are read first.
+ */
+static void turns_tick(struct sense *s, uint64_t now)
+{
+	bool on = cuda_returns(s->cuda, gpus_want_turns(s->gpus, now));
+	uint64_t lost = probe_waits_lost(s->probe);
+
+	if (on != s->turns)
+		probe_waits(s->probe, on ? on_wait : NULL, s);
+	if (s->turns)
+		probe_dispatch(s->probe);
+	if (on != s->turns || lost != s->turns_lost)
+		gpus_turns_seen(s->gpus, on);
+	s->turns = on;
+	s->turns_lost = lost;
+}
+
 /* -- the loop ------------------------------------------------------------------ */
 
 int sense_fd(const struct sense *s)
@@ -280,6 +314,8 @@ int sense_tick(struct sense *s, uint64_t now_ns)
 		s->module_ns = now_ns;
 		open_kmod(s);
 	}
+	if (s->gpus && s->probe)
+		turns_tick(s, now_ns);
 	if (s->gpus)
 		gpus_tick(s->gpus, now_ns, active);
 	if (!s->probe)
@@ -369,6 +405,18 @@ const struct gpus *sense_gpus(const struct sense *s)
 	return s->gpus;
 }
 
+int sense_leases(struct sense *s, uint32_t gpu, struct starling_lease_stat *stat,
+		 const struct starling_lease_record **lease, size_t *n)
+{
+	int err = s->kmod ? kmod_lease_stat(s->kmod, gpu, stat) : -ENODEV;
+
+	if (!err && lease && kmod_leases(s->kmod, lease, n)) {
+		*lease = NULL;
+		*n = 0;
+	}
+	return err;
+}
+
 /* -- telling ------------------------------------------------------------------- */
 
 int sense_join(struct sense *s, uint32_t tid, uint64_t agent_id,
@@ -419,15 +467,4 @@ int sense_watch(struct sense *s, uint32_t tid, bool on)
 		return 0;
 	s->wakes_ns = clock_ns();
 	return probe_wakes(s->probe, true);
-}
-
-int sense_publish(struct sense *s, uint32_t tid, uint64_t starved_ns,
-		  enum starling_wait_style style)
-{
-	struct probe_control c = {
-		.flags = PROBE_SET_PUBLISHED, .tid = tid,
-		.starved_ns = starved_ns, .style = style,
-	};
-
-	return s->probe ? probe_control(s->probe, &c) : 0;
 }

@@ -116,6 +116,14 @@ int sense_read(struct sense *s, struct sense_view *view);
 const struct gpus *sense_gpus(const struct sense *s);
 
 /*
+ * A GPU's queue and who is in it, as the module has them; -ENODEV: no module, or no
+ * such GPU. *@lease lives until the next call; it is NULL where it may not be looked
+ * at. Those not interested in it pass NULL.
+ */
+int sense_leases(struct sense *s, uint32_t gpu, struct starling_lease_stat *stat,
+		 const struct starling_lease_record **lease, size_t *n);
+
+/*
  * Put thread @tid into agent @agent_id (0: take it out) with @role. Threads
  * and processes it makes from then on follow in the kernel. With the module,
  * membership set by frameworks arrives as SENSE_JOIN and wins.
@@ -127,8 +135,5 @@ int sense_set_role(struct sense *s, uint32_t tid, enum starling_role role,
 		   enum starling_role_source src);
 /* Count wakes to and from @tid and report its record, member or not. */
 int sense_watch(struct sense *s, uint32_t tid, bool on);
-/* Hand a feeder's starved time and wait style back, so that records carry it. */
-int sense_publish(struct sense *s, uint32_t tid, uint64_t starved_ns,
-		  enum starling_wait_style style);
 
 #endif

@@ -73,6 +73,8 @@ gpu "[p['agent'] for p in s['gpu']['processes'] if p['pid'] == $pid] ==
 	[a['id'] for a in s['agents'] if a['name'] == 'talker']"
 ok $? "a process has its agent"
 gpu "s['gpu']['devices'][0]['id'] == 'ffff:01:00.0' and
+	s['gpu']['devices'][0]['number'] == 0 and
+	s['gpu']['devices'][0]['uuid'] == 'GPU-73746172-6c69-6e67-2d67-7075656d7500' and
 	sum(p['busy_s']['value'] for p in s['gpu']['processes']) <=
 	s['daemon']['uptime_s']"
 ok $? "the device is named, and nobody was busy for longer than there was time"

@@ -69,6 +69,9 @@ for bad in ("1", None, -1, 0, 1.5, 1 << 40, [], {}):
 for bad in (-1, "1", 1.5, []):
     ok(error_of(call(CONTROL + "Log", after=bad)) == "InvalidParameter",
        f"Log refuses to begin after {bad!r}")
+for bad in ({"priority": "king"}, {"priority": 3}, {"gpu": -1}, {"gpu": 16}, {"gpu": "0"},
+            {"memory_bytes": 0}, {"memory_bytes": "16G"}, {"agent": 1}, {"agent": "d" * 99}):
+    ok(error_of(call(CONTROL + "Advise", **bad)) == "InvalidParameter", f"Advise refuses {bad}")
 ok(call(CONTROL + "Log", after=7)["parameters"]["entries"] == [], "Log after what is to come")
 guard = call(CONTROL + "Status")["parameters"]["guard"]
 ok([r["name"] for r in guard["rules"]] == ["cores", "aside", "priority", "crowd", "noise"] and

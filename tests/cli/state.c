@@ -55,13 +55,13 @@ static void task_tid_is_used_again(void **state)
 
 	(void)state;
 	task->role = STARLING_ROLE_TOOL;
-	task->starved_ns = 9;
+	task->real_time = true;
 	task_update(task, &r);
 	r = record(7, 2, 100);
 	task_update(task, &r);
 	assert_ptr_equal(task_find(&t, 7), task);
 	assert_int_equal(task->role, STARLING_ROLE_NONE);
-	assert_int_equal(task->starved_ns, 0);
+	assert_false(task->real_time);
 	assert_true(task->d_run_ns == 0);
 	task_table_free(&t);
 }
@@ -124,26 +124,15 @@ static void agent_ids_never_collide(void **state)
 	assert_int_equal(module->origin, AGENT_FROM_MODULE);
 	assert_string_equal(agent_label(module->id, buf, sizeof(buf)), "m1");
 	assert_string_equal(agent_label(own->id, buf, sizeof(buf)), "d1");
+	assert_ptr_equal(agent_by_label(&t, "d1"), own);
+	assert_ptr_equal(agent_by_label(&t, "m1"), module);
+	assert_null(agent_by_label(&t, "1"));
 	assert_int_equal(agent_weight(&t, own->id), 100);
 	own->tasks = 1;
 	agent_expire(&t, 100 * S, 60 * S);
 	assert_null(agent_find(&t, 1));
 	assert_non_null(agent_find(&t, own->id));
 	agent_table_free(&t);
-}
-
-static void agent_gpu_time_unknown_is_not_zero(void **state)
-{
-	struct agent a = { 0 };
-	bool estimated;
-	double ns;
-
-	(void)state;
-	assert_false(agent_gpu_ns(&a, &ns, &estimated));
-	a.gpu_share_ns = 5;
-	assert_true(agent_gpu_ns(&a, &ns, &estimated) && estimated);
-	a = (struct agent){ .gpu_waits = 3 };
-	assert_true(agent_gpu_ns(&a, &ns, &estimated) && !estimated);
 }
 
 static void varlink_messages(void **state)
@@ -289,7 +278,6 @@ int main(void)
 		cmocka_unit_test(task_table_is_bounded),
 		cmocka_unit_test(edge_rate_holds_while_it_fades),
 		cmocka_unit_test(agent_ids_never_collide),
-		cmocka_unit_test(agent_gpu_time_unknown_is_not_zero),
 		cmocka_unit_test(varlink_messages),
 		cmocka_unit_test(role_words),
 		cmocka_unit_test(proc_of_an_odd_name),

@@ -74,7 +74,7 @@ static void on_event(void *ctx, const struct sense_event *ev)
 
 static void print_task(const struct starling_task_record *r, uint64_t now)
 {
-	print(json_pack("{ss sI sI sI ss sI sI sI sI sI sI sI sI sI sI sI si si si si si si sI}",
+	print(json_pack("{ss sI sI sI ss sI sI sI sI sI sI sI sI sI sI sI sI si si si si si si sI}",
 		"record", "task", "tid", (json_int_t)r->tid, "tgid", (json_int_t)r->tgid,
 		"agent", (json_int_t)r->agent_id, "comm", r->comm,
 		"start_ns", (json_int_t)r->start_ns, "run_ns", (json_int_t)r->run_ns,
@@ -85,6 +85,7 @@ static void print_task(const struct starling_task_record *r, uint64_t now)
 		"gpu_launches", (json_int_t)r->gpu_launches,
 		"gpu_alloc_bytes", (json_int_t)r->gpu_alloc_bytes,
 		"gpu_last_ns", (json_int_t)r->gpu_last_ns,
+		"starved_ns", (json_int_t)r->starved_ns,
 		"valid", (int)r->valid, "estimated", (int)r->estimated,
 		"role", r->role, "source", r->role_source, "style", r->wait_style,
 		"cpu", r->last_cpu, "ns", (json_int_t)now));

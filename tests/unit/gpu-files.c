@@ -203,6 +203,31 @@ static void test_drm(void **state)
 	gpu_drm.close(self);
 }
 
+/* A text that is longer than is read: what is cut off is not half a number. */
+static void test_drm_long(void **state)
+{
+	static const char head[] = "drm-driver:\tx\ndrm-client-id:\t5\n";
+	static const char cut[] = "\ndrm-memory-a:\t12";
+	static char text[17000];
+	const size_t room = 16383;
+
+	(void)state;
+	memset(text, 'x', room);
+	memcpy(text, head, strlen(head));
+	memcpy(text + room - strlen(cut), cut, strlen(cut));
+	strcpy(text + room, "3456\n");
+	put("/dev/dri/renderD128", "");
+	put_process(10, "77");
+	put_link("/proc/10/fd/3", "/dev/dri/renderD128");
+	put("/proc/10/fdinfo/3", text);
+	assert_int_equal(gpu_drm.open(&self, root, &caps), 0);
+	assert_int_equal(sample(&gpu_drm), 0);
+	assert_int_equal(sample(&gpu_drm), 0);
+	assert_int_equal(s.nproc, 1);
+	assert_false(s.proc[0].memory.known);
+	gpu_drm.close(self);
+}
+
 /* -- boards ------------------------------------------------------------------- */
 
 static void test_jetson(void **state)
@@ -334,6 +359,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_drm, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_drm_long, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_jetson, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rail, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_counter, setup, teardown),

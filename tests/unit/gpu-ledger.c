@@ -86,6 +86,24 @@ static void test_garbage(void **state)
 	assert_int_equal(r.from_us, 102 * US_S);
 }
 
+/*
+ * The first answer may hold samples of before, of which nothing is to be told; nor is
+ * it with the next one, which stands for the time since the beginning.
+ */
+static void test_old_at_first(void **state)
+{
+	struct nvml_usage u[] = { use(1, 95 * US_S, 100) };
+	struct nvml_read r = { .from_us = 100 * US_S };
+	struct busy b = { 0 };
+
+	(void)state;
+	nvml_usage_busy(u, 1, &r, 100 * US_S, note, &b);
+	assert_int_equal(b.ns[1], 0);
+	u[0] = use(1, 101 * US_S, 100);
+	nvml_usage_busy(u, 1, &r, 101 * US_S, note, &b);
+	assert_int_equal(b.ns[1], S);
+}
+
 /* The ring holds 10 s: of a longer time, no more than that is known. */
 static void test_wrapped(void **state)
 {
@@ -197,9 +215,40 @@ static void test_charge(void **state)
 	ledger_free(&l);
 }
 
-static uint64_t waits(void *ctx, uint32_t pid)
+/* A sample with one pid as two processes, and values that add up to too much. */
+static void test_nonsense(void **state)
 {
-	return ((const uint64_t *)ctx)[pid];
+	struct gpu_ledger l = { .root = "/nonexistent" };
+	static struct gpu_sample s;
+
+	(void)state;
+	begin(&s, S / 2);
+	proc(&s, 1)->busy = told(S / 4);
+	s.proc[s.nproc] = s.proc[0];
+	s.proc[s.nproc++].start_ticks++;
+	ledger_take(&l, &s, NULL, NULL);
+	assert_int_equal(ledger_find(&l, 1)->start_ticks, s.proc[0].start_ticks);
+	assert_int_equal(ledger_find(&l, 1)->busy.n, S / 4);
+	for (int i = 0; i < 3; i++) {
+		begin(&s, S / 2);
+		s.device[0].v[GPU_ENERGY].n = UINT64_MAX / 2;
+		ledger_take(&l, &s, NULL, NULL);
+	}
+	assert_int_equal(ledger_device(&l, "0000:01:00.0")->energy.n, UINT64_MAX);
+	ledger_free(&l);
+}
+
+static struct gpu_weight waits(void *ctx, uint32_t pid)
+{
+	return (struct gpu_weight){ .ns = ((const uint64_t *)ctx)[pid] };
+}
+
+/* Counts what [0] says, by a rule that is [0]. */
+static struct gpu_weight by_rule(void *ctx, uint32_t pid)
+{
+	const uint64_t *n = ctx;
+
+	return (struct gpu_weight){ .ns = n[0] ? n[pid] : 1000 * n[pid], .rule = n[0] };
 }
 
 /* Nobody says whose work it was: by the time each waited for the driver. */
@@ -242,6 +291,33 @@ static void test_apportion(void **state)
 	ledger_free(&l);
 }
 
+/* Counters of two rules have nothing to do with each other. */
+static void test_rules(void **state)
+{
+	struct gpu_ledger l = { .root = "/nonexistent" };
+	uint64_t n[3] = { 0, 0, 0 };
+	static struct gpu_sample s;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		n[0] = i == 2;
+		n[1] += 30;
+		n[2] += 10;
+		begin(&s, S / 2);
+		proc(&s, 1);
+		proc(&s, 2);
+		ledger_take(&l, &s, by_rule, n);
+		assert_true(l.guessed);
+	}
+	assert_int_equal(ledger_find(&l, 1)->busy.n, 3 * (S / 8 * 3));
+	assert_int_equal(ledger_find(&l, 2)->busy.n, 3 * (S / 8));
+	begin(&s, S / 2);
+	proc(&s, 1);
+	ledger_take(&l, &s, by_rule, n);
+	assert_false(l.guessed);
+	ledger_free(&l);
+}
+
 /* What a process waited is not used up by the first of two GPUs. */
 static void test_two_gpus(void **state)
 {
@@ -266,6 +342,23 @@ static void test_two_gpus(void **state)
 }
 
 /* A device whose processes were not told says nothing of who had been there. */
+/* One that is lost does not give its number to the next. */
+static void test_numbers(void **state)
+{
+	struct gpu_sample s = { 0 };
+
+	(void)state;
+	assert_null(gpu_sample_numbered(&s, 0));
+	gpu_sample_device(&s, "a");
+	gpu_sample_device(&s, "b");
+	assert_ptr_equal(gpu_sample_numbered(&s, 1), &s.device[1]);
+	assert_null(gpu_sample_numbered(&s, 2));
+	s.device[1].number = 3;
+	assert_null(gpu_sample_numbered(&s, 0));
+	assert_null(gpu_sample_numbered(&s, 1));
+	assert_ptr_equal(gpu_sample_numbered(&s, 2), &s.device[1]);
+}
+
 static void test_not_told(void **state)
 {
 	struct gpu_ledger l = { .root = "" };
@@ -409,12 +502,16 @@ int main(void)
 		cmocka_unit_test(test_mean),
 		cmocka_unit_test(test_ring),
 		cmocka_unit_test(test_garbage),
+		cmocka_unit_test(test_old_at_first),
 		cmocka_unit_test(test_wrapped),
 		cmocka_unit_test(test_before),
 		cmocka_unit_test(test_step),
 		cmocka_unit_test(test_charge),
+		cmocka_unit_test(test_nonsense),
 		cmocka_unit_test(test_apportion),
+		cmocka_unit_test(test_rules),
 		cmocka_unit_test(test_two_gpus),
+		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_not_told),
 		cmocka_unit_test(test_ends),
 		cmocka_unit_test(test_bounded),

@@ -41,6 +41,19 @@ static int reader_main(void)
 		gpu_sample_device(&s, "x");
 		s.last = !strcmp(how, "last");
 		s.nproc = !strcmp(how, "lie") ? GPU_PROCS_MAX + 1 : 0;
+		if (!strcmp(how, "future"))
+			s.to_ns = 1000 * MINUTE;
+		if (!strcmp(how, "caps"))
+			s.caps[0].can[GPU_BUSY] = 200;
+		if (!strcmp(how, "device"))
+			s.proc[s.nproc++] = (struct gpu_process){
+				.pid = 1, .device = 1, .start_ticks = 1,
+			};
+		if (!strcmp(how, "text")) {
+			memset(s.device[0].name, 0xc3, sizeof(s.device[0].name));
+			s.device[0].v[GPU_BUSY] = (struct gpu_value){ 1000 * S, 1, 0, 1, { 0 } };
+			s.device[0].v[GPU_ENERGY] = (struct gpu_value){ ~0ULL, 1, 0, 1, { 0 } };
+		}
 		n = gpu_sample_size(&s);
 		send(0, &s, !strcmp(how, "short") ? n / 2 : !strcmp(how, "lie") ?
 		     sizeof(s) : n, MSG_NOSIGNAL);
@@ -147,8 +160,28 @@ static void test_last(void **state)
 static void test_bad_answers(void **state)
 {
 	(void)state;
-	check_ended("short", "ended");
-	check_ended("lie", "ended");
+	check_ended("short", "no sense");
+	check_ended("lie", "no sense");
+	check_ended("future", "no sense");
+	check_ended("caps", "no sense");
+	check_ended("device", "no sense");
+}
+
+/* Single values that cannot be are not known; the rest is. */
+static void test_mended(void **state)
+{
+	struct gpu_link *l = open_link("text");
+	const struct gpu_device *dev;
+
+	(void)state;
+	assert_int_equal(wait_news(l, MINUTE), 1);
+	dev = &gpu_link_sample(l)->device[0];
+	assert_int_equal(strlen(dev->name), sizeof(dev->name) - 1);
+	assert_int_equal(dev->name[0], '?');
+	assert_true(dev->v[GPU_BUSY].known);
+	assert_int_equal(dev->v[GPU_BUSY].n, S);
+	assert_false(dev->v[GPU_ENERGY].known);
+	gpu_link_free(l);
 }
 
 /* The pause doubles while nothing helps; somebody who uses a GPU shortens it. */
@@ -226,6 +259,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_crash),
 		cmocka_unit_test(test_last),
 		cmocka_unit_test(test_bad_answers),
+		cmocka_unit_test(test_mended),
 		cmocka_unit_test(test_pauses),
 		cmocka_unit_test(test_hang),
 		cmocka_unit_test(test_once),

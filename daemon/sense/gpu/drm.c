@@ -44,10 +44,16 @@ struct drm {
 
 static bool read_info(const struct drm *d, uint32_t pid, uint32_t fd, struct fdinfo *out)
 {
-	char text[16384];
+	char text[16384], *end;
+	int n = file_text(text, sizeof(text), d->root, "/proc/%u/fdinfo/%u", pid, fd);
 
-	return file_text(text, sizeof(text), d->root, "/proc/%u/fdinfo/%u", pid, fd) > 0 &&
-		fdinfo_parse(out, text);
+	if (n <= 0)
+		return false;
+	/* the last line may be half of one: a number that is another */
+	end = n == sizeof(text) - 1 ? strrchr(text, '\n') : NULL;
+	if (end)
+		*end = '\0';
+	return fdinfo_parse(out, text);
 }
 
 static bool same_client(const struct fdinfo *a, const struct fdinfo *b)
@@ -151,9 +157,11 @@ static void tell_device(const struct drm *d, struct gpu_device *dev, const struc
 	}
 }
 
-/* A process may have several clients. */
+/* A process may have several clients; what one cannot have does not count. */
 static void add_value(struct gpu_value *v, uint64_t n, bool estimated)
 {
+	if (n > GPU_VALUE_MAX - v->n)
+		return;
 	if (!v->known)
 		gpu_tell(v, 0, STARLING_FROM_DRIVER, false);
 	v->n += n;

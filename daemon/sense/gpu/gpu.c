@@ -67,6 +67,18 @@ struct gpu_device *gpu_sample_device(struct gpu_sample *s, const char *pci)
 	return d;
 }
 
+const struct gpu_device *gpu_sample_numbered(const struct gpu_sample *s, unsigned int n)
+{
+	bool numbered = false;
+
+	for (uint32_t i = 0; i < s->ndevice; i++) {
+		if (s->device[i].number == n + 1)
+			return &s->device[i];
+		numbered |= s->device[i].number > 0;
+	}
+	return !numbered && n < s->ndevice ? &s->device[n] : NULL;
+}
+
 struct gpu_process *gpu_sample_process(struct gpu_sample *s, const struct gpu_device *dev,
 				       uint32_t pid, uint64_t start_ticks)
 {
@@ -87,10 +99,18 @@ struct gpu_process *gpu_sample_process(struct gpu_sample *s, const struct gpu_de
 	return p;
 }
 
+void gpu_text(char *text, size_t size)
+{
+	text[size - 1] = '\0';
+	for (; *text; text++)
+		if (*text < ' ' || *text > '~')
+			*text = '?';
+}
+
 void gpu_tell(struct gpu_value *v, uint64_t n, enum starling_value_source source,
 	      bool estimated)
 {
-	if (v->known)
+	if (v->known || n > GPU_VALUE_MAX)
 		return;
 	*v = (struct gpu_value){
 		.n = n, .known = true, .estimated = estimated, .source = source,

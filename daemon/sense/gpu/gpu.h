@@ -7,8 +7,8 @@
  * so it runs in a process of its own (reader.h), and what it tells crosses to
  * the daemon as one struct gpu_sample. Nothing here holds a pointer.
  */
-#ifndef STARLING_GPU_H
-#define STARLING_GPU_H
+#ifndef STARLING_SENSE_GPU_H
+#define STARLING_SENSE_GPU_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -63,10 +63,12 @@ struct gpu_value {
 struct gpu_device {
 	char pci[20];		/* "0000:01:00.0"; "": not on PCI */
 	char name[44];
+	char uuid[48];		/* as CUDA_VISIBLE_DEVICES takes it; "": not told */
 	struct gpu_value v[__GPU_ITEM_MAX];
 	uint64_t last_fault;	/* code of the newest one; 0: none seen */
 	uint8_t complete;	/* each process that uses it is in the sample */
-	uint8_t pad[7];
+	uint8_t number;		/* 1 + the driver's; 0: it has none */
+	uint8_t pad[6];
 };
 
 /* One process on one device. With its start, the pid is an identity. */
@@ -117,6 +119,11 @@ enum gpu_can gpu_can_best(enum gpu_can a, enum gpu_can b);
 
 /* The device at @pci, made if need be. NULL: no room, which is counted. */
 struct gpu_device *gpu_sample_device(struct gpu_sample *s, const char *pci);
+/*
+ * GPU @n as CUDA and leases count, from 0. Where drivers have no numbers it is the nth;
+ * NULL: there is none, or it is not told of, as one that was lost.
+ */
+const struct gpu_device *gpu_sample_numbered(const struct gpu_sample *s, unsigned int n);
 /* The entry of @pid on @dev, made if need be. NULL: no room, or no such process. */
 struct gpu_process *gpu_sample_process(struct gpu_sample *s, const struct gpu_device *dev,
 				       uint32_t pid, uint64_t start_ticks);
@@ -125,7 +132,13 @@ static inline size_t gpu_sample_size(const struct gpu_sample *s)
 	return offsetof(struct gpu_sample, proc) + s->nproc * sizeof(s->proc[0]);
 }
 
-/* Set a value that nobody has told yet. */
+/* No value of a GPU comes near it: 64 PiB, two years, 20 MWh. */
+#define GPU_VALUE_MAX	(1ULL << 56)
+
+/* Ends @text within @size, and puts a '?' for each byte that cannot be printed. */
+void gpu_text(char *text, size_t size);
+
+/* Set a value that nobody has told yet; one that cannot be stays unknown. */
 void gpu_tell(struct gpu_value *v, uint64_t n, enum starling_value_source source,
 	      bool estimated);
 

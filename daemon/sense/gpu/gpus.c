@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include "daemon/sense/gpu/ledger.h"
 #include "daemon/sense/gpu/link.h"
+#include "daemon/sense/gpu/turns.h"
 
 enum { WAITERS_MAX = 256 };
 
@@ -14,10 +15,16 @@ enum { WAITERS_MAX = 256 };
  */
 #define ACTIVE_NS	1000000000ULL
 #define QUIET_NS	5000000000ULL
+/* Turns are looked at for so long after the last time that they were needed. */
+#define TURNS_NS	10000000000ULL
 
 struct gpus {
 	struct gpu_link *link;
 	struct gpu_ledger ledger;
+	struct turns turns;
+	bool turns_seen;	/* begins and ends of waits are told */
+	bool turns_torn;	/* but some were missed since the last sample */
+	uint64_t guessed_ns;	/* last time that somebody's share was guessed */
 	unsigned int nwaiter;
 	struct {
 		uint32_t tgid;
@@ -25,14 +32,20 @@ struct gpus {
 	} waiter[WAITERS_MAX];
 };
 
-static uint64_t waited(void *ctx, uint32_t pid)
+/* By turns, if they are seen; else by who waited for how long. */
+static struct gpu_weight weigh(void *ctx, uint32_t pid)
 {
 	const struct gpus *g = ctx;
+	struct gpu_weight w = { .rule = g->turns_seen && !g->turns_torn };
 
+	if (w.rule) {
+		turns_had(&g->turns, pid, &w.ns);
+		return w;
+	}
 	for (unsigned int i = 0; i < g->nwaiter; i++)
 		if (g->waiter[i].tgid == pid)
-			return g->waiter[i].ns;
-	return 0;
+			w.ns = g->waiter[i].ns;
+	return w;
 }
 
 static void note_waiter(struct gpus *g, const struct starling_task_record *rec)
@@ -83,10 +96,35 @@ void gpus_tick(struct gpus *g, uint64_t now_ns, bool active)
 
 	active |= s && s->nproc;
 	ret = gpu_link_tick(g->link, now_ns, active ? ACTIVE_NS : QUIET_NS);
-	if (ret > 0)
-		ledger_take(&g->ledger, gpu_link_sample(g->link), waited, g);
-	else if (ret < 0)
+	if (ret > 0) {
+		turns_settle(&g->turns, now_ns);
+		ledger_take(&g->ledger, gpu_link_sample(g->link), weigh, g);
+		g->turns_torn = false;
+		/* whose turn it was on which of several nobody knows */
+		if (g->ledger.used > 1)
+			g->guessed_ns = 0;
+		else if (g->ledger.guessed)
+			g->guessed_ns = now_ns;
+	} else if (ret < 0) {
 		ledger_doubt(&g->ledger);
+	}
+}
+
+bool gpus_want_turns(const struct gpus *g, uint64_t now_ns)
+{
+	return g->guessed_ns && now_ns - g->guessed_ns < TURNS_NS;
+}
+
+void gpus_turn(struct gpus *g, uint32_t tgid, enum turn_what what, uint64_t ns)
+{
+	turns_note(&g->turns, tgid, what, ns);
+}
+
+void gpus_turns_seen(struct gpus *g, bool seen)
+{
+	turns_forget(&g->turns);
+	g->turns_torn = true;
+	g->turns_seen = seen;
 }
 
 /* The reader itself opens the driver's devices. */

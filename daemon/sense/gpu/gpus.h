@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <linux/starling.h>
+#include "daemon/sense/gpu/turns.h"
 
 struct gpus;
 struct gpu_link;
@@ -18,6 +19,14 @@ void gpus_close(struct gpus *g);
 void gpus_tick(struct gpus *g, uint64_t now_ns, bool active);
 /* Process @tgid uses a GPU. */
 void gpus_used(struct gpus *g, uint32_t tgid);
+/*
+ * Several share a GPU, and whose work it does must be guessed: gpus_turn() is to
+ * be told of each wait, after gpus_turns_seen(), which is also to be called when
+ * some may have been missed.
+ */
+bool gpus_want_turns(const struct gpus *g, uint64_t now_ns);
+void gpus_turns_seen(struct gpus *g, bool seen);
+void gpus_turn(struct gpus *g, uint32_t tgid, enum turn_what what, uint64_t ns);
 /* Learn who waits in a driver from @rec, and write what GPUs did for whom there. */
 void gpus_fill(struct gpus *g, struct starling_task_record *rec, size_t n);
 

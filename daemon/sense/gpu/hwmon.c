@@ -14,6 +14,9 @@
 
 enum { SENSORS_MAX = 16, CHANNELS_MAX = 16 };
 
+/* A megawatt is no GPU's. */
+#define POWER_MAX_UW	1000000000000ULL
+
 enum sensor_kind { SENSOR_ENERGY, SENSOR_POWER, SENSOR_RAIL };
 
 struct sensor {
@@ -218,7 +221,7 @@ static void sample_one(const struct hwmon *h, struct sensor *s, struct gpu_sampl
 		return;
 	if (s->kind == SENSOR_ENERGY)
 		tell_energy(h, s, dev);
-	if (read_power(h, s, &uw)) {
+	if (read_power(h, s, &uw) && uw <= POWER_MAX_UW) {
 		gpu_tell(&dev->v[GPU_POWER], uw / 1000, STARLING_FROM_DRIVER, s->shared);
 		if (s->kind != SENSOR_ENERGY)
 			gpu_tell(&dev->v[GPU_ENERGY],

@@ -21,7 +21,8 @@ static void add(struct gpu_value *total, const struct gpu_value *part)
 {
 	if (!part->known)
 		return;
-	total->n += part->n;
+	if (__builtin_add_overflow(total->n, part->n, &total->n))
+		total->n = UINT64_MAX;
 	total->known = true;
 	total->estimated |= part->estimated;
 	total->source |= part->source;
@@ -60,6 +61,9 @@ static struct gpu_account *get(struct gpu_ledger *l, uint32_t pid, uint64_t star
 	struct gpu_account *a = find(l, pid);
 
 	if (a && a->start_ticks != start_ticks) {
+		/* in this sample as two processes: the first of them is in use */
+		if (a->seen == l->round)
+			return NULL;
 		drop(l, a);
 		a = NULL;
 	}
@@ -85,6 +89,7 @@ static void renew(struct gpu_ledger *l, struct gpu_account *a)
 	a->on &= ~l->complete;
 	a->memory.known = false;
 	a->memory.n = 0;
+	a->new_busy = a->new_energy = 0;
 	/* what was known is known again by what this sample adds to it, if anything */
 	a->busy.known = a->energy.known = false;
 }
@@ -145,21 +150,26 @@ static size_t collect(struct gpu_ledger *l, const struct gpu_sample *s, uint32_t
 	return n;
 }
 
+/* By another rule than before: what it was then has to do. */
+static void grow(struct gpu_account *a, struct gpu_weight now)
+{
+	/* a new one has had nothing before */
+	if (now.rule == a->weight.rule || !a->weighed)
+		a->grown = now.ns > a->weight.ns ? now.ns - a->weight.ns : 0;
+	a->weight = now;
+}
+
 /* Nobody knows which GPU a process waited for: what it waited counts on each. */
 static void weigh(const struct gpu_ledger *l, struct share *share, size_t n,
-		  uint64_t (*wait_ns)(void *, uint32_t), void *ctx)
+		  struct gpu_weight (*fn)(void *, uint32_t), void *ctx)
 {
-	for (size_t i = 0; wait_ns && i < n; i++) {
+	for (size_t i = 0; fn && i < n; i++) {
 		struct gpu_account *a = share[i].account;
-		uint64_t now;
 
-		if (a->weighed != l->round) {
-			now = wait_ns(ctx, a->pid);
-			a->waited_ns = now > a->wait_ns ? now - a->wait_ns : 0;
-			a->wait_ns = now;
-			a->weighed = l->round;
-		}
-		share[i].weight = a->waited_ns;
+		if (a->weighed != l->round)
+			grow(a, fn(ctx, a->pid));
+		a->weighed = l->round;
+		share[i].weight = a->grown;
 	}
 }
 
@@ -209,12 +219,15 @@ static void charge(struct share *share, size_t n, const struct gpu_device *dev, 
 		struct gpu_value part;
 
 		add(&a->busy, &share[i].busy);
+		if (share[i].busy.known)
+			a->new_busy += share[i].busy.n;
 		add(&a->memory, &share[i].p->memory);
 		if (!share[i].busy.known || !energy->known)
 			continue;
 		part = modelled(energy->n * (share[i].busy.n / dt));
 		part.source |= energy->source;
 		add(&a->energy, &part);
+		a->new_energy += part.n;
 	}
 }
 
@@ -246,7 +259,7 @@ static void book_device(struct gpu_ledger *l, const struct gpu_device *dev)
 }
 
 void ledger_take(struct gpu_ledger *l, const struct gpu_sample *s,
-		 uint64_t (*wait_ns)(void *ctx, uint32_t pid), void *ctx)
+		 struct gpu_weight (*fn)(void *ctx, uint32_t pid), void *ctx)
 {
 	static struct share share[GPU_PROCS_MAX];
 	double dt = s->to_ns - s->from_ns;
@@ -255,6 +268,8 @@ void ledger_take(struct gpu_ledger *l, const struct gpu_sample *s,
 	l->round++;
 	l->lost += s->lost;
 	l->complete = 0;
+	l->guessed = false;
+	l->used = 0;
 	for (uint32_t i = 0; i < s->ndevice; i++) {
 		book_device(l, &s->device[i]);
 		/* one there was no room for may be on any of them */
@@ -263,9 +278,13 @@ void ledger_take(struct gpu_ledger *l, const struct gpu_sample *s,
 	}
 	for (uint32_t i = 0; i < s->ndevice; i++) {
 		n = collect(l, s, i, share);
-		weigh(l, share, n, wait_ns, ctx);
-		if (!all_known(share, n))
+		l->used += n > 0;
+		weigh(l, share, n, fn, ctx);
+		if (!all_known(share, n)) {
+			l->guessed |= n > 1 && s->device[i].v[GPU_BUSY].known &&
+				s->device[i].v[GPU_BUSY].n;
 			apportion(share, n, &s->device[i].v[GPU_BUSY]);
+		}
 		charge(share, n, &s->device[i], dt);
 	}
 	add(&l->package, &s->package);
@@ -316,7 +335,10 @@ static const struct gpu_account *account_of(struct gpu_ledger *l,
 
 	if (a && !a->start_ns)
 		a->start_ns = rec->start_ns;
-	return a && a->start_ns == rec->start_ns ? a : NULL;
+	if (!a || a->start_ns != rec->start_ns)
+		return NULL;
+	a->agent_id = rec->agent_id;
+	return a;
 }
 
 void ledger_fill(struct gpu_ledger *l, struct starling_task_record *rec, size_t n)

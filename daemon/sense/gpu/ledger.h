@@ -16,6 +16,12 @@
 
 enum { LEDGER_MAX = 1024 };
 
+/* What a process's part of a device's work goes by; by the same rule it only grows. */
+struct gpu_weight {
+	uint64_t ns;
+	unsigned int rule;
+};
+
 struct gpu_account {
 	uint32_t pid;		/* key */
 	uint64_t start_ticks;
@@ -23,8 +29,11 @@ struct gpu_account {
 	struct gpu_value busy;	/* ns, since first seen */
 	struct gpu_value memory;	/* bytes now */
 	struct gpu_value energy;	/* uJ, since first seen */
-	uint64_t wait_ns;	/* in the driver's wait calls, at the last sample */
-	uint64_t waited_ns;	/* what that has grown by since the one before */
+	uint64_t new_busy;	/* of those, by the sample it was last in */
+	uint64_t new_energy;
+	uint64_t agent_id;	/* its first thread's, when last told; 0: none */
+	struct gpu_weight weight;	/* at the last sample */
+	uint64_t grown;		/* what that has grown by since the one before */
 	uint32_t weighed;	/* sample that last asked for it */
 	uint32_t on;		/* devices it was last told on, by index in the ledger */
 	uint32_t seen;		/* sample that last had it */
@@ -44,6 +53,8 @@ struct gpu_ledger {
 	struct gpu_account *head;
 	uint32_t round;
 	uint32_t complete;	/* devices whose processes are all in this sample */
+	bool guessed;		/* in this sample, whose work one did of several's */
+	unsigned int used;	/* devices that processes use in it */
 	uint64_t overflow;	/* processes not taken in: table full */
 	uint64_t lost;		/* not told by the reader: no room */
 	unsigned int ndevice;
@@ -52,14 +63,13 @@ struct gpu_ledger {
 };
 
 /*
- * Book a sample. @wait_ns: how long process @pid's threads have waited in the
- * driver so far. Where no source tells whose work a device does, its busy time
- * is shared out by what that grew by, and marked as an estimate. A device's
- * energy is shared out by busy time; what it used while nobody had it is
+ * Book a sample. Where no source tells whose work a device does, its busy time is
+ * shared out by what @weigh of each process grew by, and marked as an estimate. A
+ * device's energy is shared out by busy time; what it used while nobody had it is
  * nobody's.
  */
 void ledger_take(struct gpu_ledger *l, const struct gpu_sample *s,
-		 uint64_t (*wait_ns)(void *ctx, uint32_t pid), void *ctx);
+		 struct gpu_weight (*weigh)(void *ctx, uint32_t pid), void *ctx);
 /* Nothing is known for now; totals stay, and go on when something is. */
 void ledger_doubt(struct gpu_ledger *l);
 void ledger_free(struct gpu_ledger *l);

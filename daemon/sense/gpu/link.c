@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "daemon/log.h"
+#include "daemon/sense/gpu/check.h"
 #include "daemon/sense/gpu/gpu.h"
 #include "daemon/sense/gpu/reader.h"
 
@@ -145,20 +146,17 @@ static void restart(struct gpu_link *l, uint64_t now)
 
 /* -- question and answer ------------------------------------------------------ */
 
-static bool is_whole(const struct gpu_sample *s, size_t n)
-{
-	return n >= offsetof(struct gpu_sample, proc) && s->ndevice <= GPU_DEVICES_MAX &&
-		s->nproc <= GPU_PROCS_MAX && n == gpu_sample_size(s) && s->to_ns > s->from_ns;
-}
-
-/* 1: an answer; 0: none yet; -errno: there is no reader any more. */
-static int receive(struct gpu_link *l)
+/* 1: an answer; 0: none yet; -EPROTO: nonsense; -errno: there is no reader any more. */
+static int receive(struct gpu_link *l, uint64_t now)
 {
 	ssize_t n = recv(l->fd, &l->in, sizeof(l->in), 0);
+	uint64_t after = l->answered ? l->sample.to_ns : 0;
 
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-	return n && is_whole(&l->in, n) ? 1 : -EPROTO;
+	if (!n)
+		return -EPIPE;
+	return gpu_sample_check(&l->in, n, after, now) ? 1 : -EPROTO;
 }
 
 static int take(struct gpu_link *l, uint64_t now)
@@ -184,11 +182,13 @@ static int take(struct gpu_link *l, uint64_t now)
 
 static int wait_answer(struct gpu_link *l, uint64_t now)
 {
-	int ret = receive(l);
+	int ret = receive(l, now);
 
 	if (ret > 0)
 		return take(l, now);
-	if (ret < 0)
+	if (ret == -EPROTO)
+		end(l, now, "what their reader tells makes no sense");
+	else if (ret < 0)
 		end(l, now, "their reader has ended");
 	else if (now - l->asked_ns > (l->answered ? ANSWER_NS : FIRST_NS))
 		end(l, now, "the GPU's driver does not answer");

@@ -61,7 +61,10 @@ bool nvml_usage_busy(struct nvml_usage *u, size_t n, struct nvml_read *r, uint64
 			fn(ctx, pid, ns);
 	}
 	/* nothing new: all was idle until now, and a later sample is not of then */
-	r->from_us = newest > r->last_us ? newest : now_us;
+	at = newest > r->last_us ? newest : now_us;
+	/* at first there are samples of long ago, too: that time is not told of again */
+	if (at > r->from_us)
+		r->from_us = at;
 	r->last_us = newest;
 	return true;
 }

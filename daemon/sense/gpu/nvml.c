@@ -29,6 +29,7 @@ struct functions {
 	const char *(*error)(nvml_ret ret);
 	int (*version)(char *text, unsigned int len);
 	int (*name)(nvml_dev d, char *text, unsigned int len);
+	int (*uuid)(nvml_dev d, char *text, unsigned int len);
 	int (*pci)(nvml_dev d, struct nvml_pci *out);
 	int (*compute)(nvml_dev d, unsigned int *n, struct nvml_process *p);
 	int (*graphics)(nvml_dev d, unsigned int *n, struct nvml_process *p);
@@ -59,6 +60,7 @@ static const struct {
 	{ FN(error), false, { "nvmlErrorString" } },
 	{ FN(version), false, { "nvmlSystemGetDriverVersion" } },
 	{ FN(name), false, { "nvmlDeviceGetName" } },
+	{ FN(uuid), false, { "nvmlDeviceGetUUID" } },
 	{ FN(pci), false, { "nvmlDeviceGetPciInfo_v3" } },
 	{ FN(compute), false, { "nvmlDeviceGetComputeRunningProcesses_v3",
 				"nvmlDeviceGetComputeRunningProcesses_v2" } },
@@ -81,6 +83,8 @@ struct device {
 	nvml_dev handle;
 	char pci[20];
 	char name[44];
+	char uuid[48];
+	uint8_t number;		/* 1 + its index, by PCI address */
 	struct nvml_read read;	/* how far utilization was read */
 	uint64_t energy_mj;	/* at the last sample */
 	bool has_energy;
@@ -180,7 +184,8 @@ static struct gpu_process *process_of(struct look *l, unsigned int pid)
 static void take_running(struct look *l, int (*fn)(nvml_dev, unsigned int *,
 							 struct nvml_process *))
 {
-	struct nvml_process p[GPU_PROCS_MAX];
+	/* zeroed: it may say that there are more than it has written */
+	struct nvml_process p[GPU_PROCS_MAX] = { 0 };
 	unsigned int n = GPU_PROCS_MAX;
 	struct gpu_process *to;
 	nvml_ret ret = fn ? fn(l->d->handle, &n, p) : NVML_FUNCTION_NOT_FOUND;
@@ -298,7 +303,7 @@ static void take_memory(struct look *l)
 		return;
 	}
 	heard(l, GPU_MEMORY_TOTAL, ret);
-	if (heard(l, GPU_MEMORY, ret)) {
+	if (heard(l, GPU_MEMORY, ret) && used <= total && total <= GPU_VALUE_MAX) {
 		gpu_tell(&l->out->v[GPU_MEMORY], used, STARLING_FROM_DRIVER, false);
 		gpu_tell(&l->out->v[GPU_MEMORY_TOTAL], total, STARLING_FROM_DRIVER, false);
 	}
@@ -308,14 +313,15 @@ static void take_memory(struct look *l)
 static bool take_counter(struct look *l)
 {
 	unsigned long long mj;
+	uint64_t uj;
 	nvml_ret ret = l->n->fn.energy ? l->n->fn.energy(l->d->handle, &mj) :
 					 NVML_FUNCTION_NOT_FOUND;
 
 	if (!heard(l, GPU_ENERGY, ret))
 		return false;
-	if (l->d->has_energy && mj >= l->d->energy_mj)
-		gpu_tell(&l->out->v[GPU_ENERGY], (mj - l->d->energy_mj) * 1000,
-			 STARLING_FROM_DRIVER, false);
+	if (l->d->has_energy && mj >= l->d->energy_mj &&
+	    !__builtin_mul_overflow(mj - l->d->energy_mj, 1000, &uj))
+		gpu_tell(&l->out->v[GPU_ENERGY], uj, STARLING_FROM_DRIVER, false);
 	l->d->has_energy = true;
 	l->d->energy_mj = mj;
 	return true;
@@ -359,11 +365,13 @@ static nvml_ret sample_one(struct nvml *n, struct device *d, struct gpu_sample *
 	if (!l.out)
 		return NVML_OK;
 	memcpy(l.out->name, d->name, sizeof(l.out->name));
+	memcpy(l.out->uuid, d->uuid, sizeof(l.out->uuid));
 	if (d->xid)
 		gpu_tell(&l.out->v[GPU_FAULTS], 0, STARLING_FROM_DRIVER, false);
 	take_running(&l, n->fn.compute);
 	if (n->fn.graphics)
 		take_running(&l, n->fn.graphics);
+	l.out->number = d->number;
 	l.out->complete = !l.failed;
 	take_usage(&l);
 	take_rates(&l);
@@ -383,11 +391,15 @@ static void take_faults(struct nvml *n, struct gpu_sample *s)
 		for (unsigned int j = 0; j < n->ndevice; j++) {
 			struct gpu_device *out;
 
-			if (n->device[j].handle != ev.device || ev.type != NVML_EVENT_XID)
+			if (n->device[j].handle != ev.device || ev.type != NVML_EVENT_XID ||
+			    !n->device[j].xid)
 				continue;
 			out = gpu_sample_device(s, n->device[j].pci);
 			if (!out)
 				continue;
+			out->number = n->device[j].number;
+			/* one that was lost meanwhile is in no other value */
+			gpu_tell(&out->v[GPU_FAULTS], 0, STARLING_FROM_DRIVER, false);
 			out->v[GPU_FAULTS].n++;
 			out->last_fault = ev.data;
 		}
@@ -413,6 +425,7 @@ static int nvml_sample(void *self, struct gpu_sample *s, struct gpu_caps *caps)
 	caps->there = false;
 	snprintf(caps->why, sizeof(caps->why), "the driver went away: %s",
 		 ret ? error_text(n, ret) : "no GPU is left, each is lost or to be reset");
+	gpu_text(caps->why, sizeof(caps->why));
 	return -ENODEV;
 }
 
@@ -457,10 +470,15 @@ static void open_device(struct nvml *n, unsigned int index, struct gpu_caps *cap
 	if (ret)
 		return;
 	n->ndevice++;
+	d->number = index < UINT8_MAX ? index + 1 : 0;
 	d->read.from_us = wall_us();
 	set_pci(n, d, index);
 	if (!n->fn.name || n->fn.name(d->handle, d->name, sizeof(d->name)))
 		snprintf(d->name, sizeof(d->name), "NVIDIA GPU");
+	gpu_text(d->name, sizeof(d->name));
+	if (!n->fn.uuid || n->fn.uuid(d->handle, d->uuid, sizeof(d->uuid)))
+		d->uuid[0] = '\0';
+	gpu_text(d->uuid, sizeof(d->uuid));
 	ret = n->set ? n->fn.set_add(d->handle, NVML_EVENT_XID, n->set) :
 		       NVML_FUNCTION_NOT_FOUND;
 	d->xid = !ret;
@@ -485,6 +503,7 @@ static int open_devices(struct nvml *n, struct gpu_caps *caps)
 	}
 	if (n->fn.version)
 		n->fn.version(version, sizeof(version));
+	gpu_text(version, sizeof(version));
 	snprintf(caps->why, sizeof(caps->why), "driver %s, %u GPU%s", version, n->ndevice,
 		 n->ndevice == 1 ? "" : "s");
 	return 0;
@@ -538,6 +557,7 @@ static int nvml_open(void **self, const char *root, struct gpu_caps *caps)
 	n->usage_room = GPU_PROCS_MAX;
 	n->usage = calloc(n->usage_room, sizeof(*n->usage));
 	err = n->usage ? init(n, caps) : -ENOMEM;
+	gpu_text(caps->why, sizeof(caps->why));
 	if (err) {
 		nvml_close(n);
 		return err;

@@ -66,7 +66,8 @@ static int rapl_sample(void *self, struct gpu_sample *s, struct gpu_caps *caps)
 		if (!d->graphics) {
 			if (!s->package.known)
 				gpu_tell(&s->package, 0, STARLING_FROM_KERNEL, false);
-			s->package.n += uj;
+			if (uj <= GPU_VALUE_MAX - s->package.n)
+				s->package.n += uj;
 			continue;
 		}
 		for (uint32_t j = 0; j < s->ndevice; j++)
