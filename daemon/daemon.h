@@ -15,6 +15,7 @@
 #include "daemon/edge.h"
 #include "daemon/history.h"
 #include "daemon/ladder.h"
+#include "daemon/options.h"
 #include "daemon/place/noise.h"
 #include "daemon/place/place.h"
 #include "daemon/policy/policy.h"
@@ -24,24 +25,6 @@
 #include "daemon/topology.h"
 
 struct control;
-
-struct options {
-	const char *placer;	/* "auto", "none" or a placer's name */
-	enum sched_ext_use sched_ext;
-	const char *rundir;
-	const char *socket;
-	const char *cuda_lib;
-	struct starling_lease_policy rules;
-	bool dry_run;
-	bool no_bpf;
-	bool no_kmod;
-	bool no_gpu;
-	bool journal_undo;
-	bool no_guard;		/* rules are not tried */
-	uint64_t guard_epoch_ns;	/* 0: the policy's own */
-	bool sched_partial;	/* sched_ext is for agents' tasks alone */
-	bool no_noise;		/* leave interrupts and kernel threads where they are */
-};
 
 /* What the daemon did, for status. */
 struct counters {

@@ -6,7 +6,6 @@
  * process undoes; the journal before anything is changed; the socket last, so
  * that who can connect finds a daemon that is ready.
  */
-#include <argp.h>
 #include <errno.h>
 #include <malloc.h>
 #include <stdio.h>
@@ -22,157 +21,10 @@
 #include "daemon/manage.h"
 #include "daemon/others.h"
 #include "daemon/paths.h"
-#include "daemon/rules.h"
 #include "daemon/sense/gpu/reader.h"
 #include "daemon/self.h"
 
-enum { EXIT_DENIED = 4 };
-
-const char *argp_program_version = "starlingd " STARLING_VERSION;
-
-enum {
-	OPT_PLACER = 0x100, OPT_RUNDIR, OPT_SOCKET, OPT_NO_BPF, OPT_NO_KMOD,
-	OPT_CUDA_LIB, OPT_UNDO, OPT_LEASES, OPT_NOISE, OPT_GUARD, OPT_GUARD_EPOCH,
-	OPT_SCHED_EXT, OPT_SCHED_PARTIAL, OPT_GPU,
-};
-
-static const struct argp_option option_table[] = {
-	{ "dry-run", 'n', NULL, 0, "Detect and decide, change nothing", 0 },
-	{ "placer", OPT_PLACER, "NAME", 0,
-	  "How to place: auto, task, cgroup, sched_ext or none (default: auto)", 0 },
-	{ "sched-ext", OPT_SCHED_EXT, "never|opt-in|auto", 0,
-	  "May --placer auto take sched_ext? opt-in: only if asked for by name (default)", 0 },
-	{ "sched-ext-partial", OPT_SCHED_PARTIAL, NULL, 0,
-	  "sched_ext for agents' tasks alone: the kernel schedules all others", 0 },
-	{ "rundir", OPT_RUNDIR, "DIR", 0,
-	  "Journal, lock and socket (default: " STARLING_RUNDIR_DEFAULT ")", 0 },
-	{ "socket", OPT_SOCKET, "PATH", 0,
-	  "Control socket (default: control in the run-time directory)", 0 },
-	{ "no-bpf", OPT_NO_BPF, NULL, 0, "Use /proc only", 0 },
-	{ "no-kmod", OPT_NO_KMOD, NULL, 0, "Do not use /dev/starling", 0 },
-	{ "cuda-lib", OPT_CUDA_LIB, "PATH", 0, "Watch this libcuda too", 0 },
-	{ "gpu", OPT_GPU, "on|off", 0,
-	  "Ask GPU drivers who uses them, how much and for how long (default: on)", 0 },
-	{ "noise", OPT_NOISE, "on|off", 0,
-	  "Keep interrupts and kernel threads off protected CPUs (default: on)", 0 },
-	{ "guard", OPT_GUARD, "on|off", 0,
-	  "Try each rule now and then, and withdraw what does not help (default: off)", 0 },
-	{ "guard-epoch", OPT_GUARD_EPOCH, "TIME", 0,
-	  "Measure so long with a rule, and so long without it (default: 2s)", 0 },
-	{ "leases", OPT_LEASES, "RULE=VALUE,...", 0,
-	  "Rules for leases of GPU 0: slots, memory, limit, notice, aging, starve", 0 },
-	{ "journal-undo", OPT_UNDO, NULL, 0,
-	  "Undo what a dead daemon left behind, then exit", 0 },
-	{ "verbose", 'v', NULL, 0, "Say more", 0 },
-	{ "quiet", 'q', NULL, 0, "Only warnings and errors", 0 },
-	{ 0 },
-};
-
-static void parse_rules(struct options *o, const char *arg, struct argp_state *state)
-{
-	char why[160];
-
-	if (rules_parse(arg, &o->rules, why, sizeof(why)))
-		argp_failure(state, argp_err_exit_status, 0, "%s", why);
-}
-
-/* Is it on? */
-static bool parse_switch(const char *option, const char *arg, struct argp_state *state)
-{
-	if (strcmp(arg, "on") && strcmp(arg, "off"))
-		argp_error(state, "%s is on or off, not '%s'", option, arg);
-	return !strcmp(arg, "on");
-}
-
-/* Shorter than two rounds would measure nothing. */
-static void parse_guard_epoch(struct options *o, const char *arg, struct argp_state *state)
-{
-	if (!rules_time(arg, &o->guard_epoch_ns) || o->guard_epoch_ns < 500000000ULL ||
-	    o->guard_epoch_ns > 600000000000ULL)
-		argp_error(state, "--guard-epoch is a time from 500ms to 600s, not '%s'", arg);
-}
-
-static void parse_sched_ext(struct options *o, const char *arg, struct argp_state *state)
-{
-	int use = sched_ext_use_parse(arg);
-
-	if (use < 0)
-		argp_error(state, "--sched-ext is never, opt-in or auto, not '%s'", arg);
-	o->sched_ext = use;
-}
-
-static error_t parse_option(int key, char *arg, struct argp_state *state)
-{
-	struct options *o = state->input;
-
-	switch (key) {
-	case 'n':
-		o->dry_run = true;
-		break;
-	case OPT_PLACER:
-		o->placer = arg;
-		break;
-	case OPT_RUNDIR:
-		o->rundir = arg;
-		break;
-	case OPT_SOCKET:
-		o->socket = arg;
-		break;
-	case OPT_NO_BPF:
-		o->no_bpf = true;
-		break;
-	case OPT_NO_KMOD:
-		o->no_kmod = true;
-		break;
-	case OPT_CUDA_LIB:
-		o->cuda_lib = arg;
-		break;
-	case OPT_LEASES:
-		parse_rules(o, arg, state);
-		break;
-	case OPT_NOISE:
-		o->no_noise = !parse_switch("--noise", arg, state);
-		break;
-	case OPT_GUARD:
-		o->no_guard = !parse_switch("--guard", arg, state);
-		break;
-	case OPT_GUARD_EPOCH:
-		parse_guard_epoch(o, arg, state);
-		break;
-	case OPT_SCHED_EXT:
-		parse_sched_ext(o, arg, state);
-		break;
-	case OPT_SCHED_PARTIAL:
-		o->sched_partial = true;
-		break;
-	case OPT_GPU:
-		o->no_gpu = !parse_switch("--gpu", arg, state);
-		break;
-	case OPT_UNDO:
-		o->journal_undo = true;
-		break;
-	case 'v':
-		log_set_level(LOG_DEBUG);
-		break;
-	case 'q':
-		log_set_level(LOG_WARNING);
-		break;
-	case ARGP_KEY_ARG:
-		argp_error(state, "unexpected argument '%s'", arg);
-		break;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-	return 0;
-}
-
-static const struct argp argp = {
-	.options = option_table,
-	.parser = parse_option,
-	.doc = "Keep the threads that feed the GPU from waiting for a core.\v"
-	       "Runs in the foreground and needs no configuration. All changes "
-	       "are undone when it stops.",
-};
+enum { EXIT_BAD_USAGE = 2, EXIT_DENIED = 4 };
 
 const char *daemon_probes(const struct daemon *d)
 {
@@ -372,16 +224,14 @@ static int exit_code(int err)
 int main(int argc, char **argv)
 {
 	static struct daemon d = {
-		.opt.placer = "auto", .opt.sched_ext = SCHED_EXT_DEFAULT, .opt.no_guard = true,
 		.lock_fd = -1,
 	};
 	int err;
 
 	if (argc == 2 && !strcmp(argv[1], GPU_READER_ARG))
 		return gpu_reader_main();
-	argp_err_exit_status = 2;
-	if (argp_parse(&argp, argc, argv, 0, NULL, &d.opt))
-		return 2;
+	if (options_parse(&d.opt, argc, argv))
+		return EXIT_BAD_USAGE;
 	err = open_rundir(&d);
 	if (err)
 		return exit_code(err);
