@@ -177,6 +177,7 @@ static int daemon_open(struct daemon *d)
 	if (d->opt.guard_epoch_ns)
 		d->settings.guard_epoch_ns = d->opt.guard_epoch_ns;
 	d->round_ns = now_ns();
+	self_hurry();
 	for (size_t i = 0; !err && i < sizeof(steps) / sizeof(steps[0]); i++)
 		err = steps[i](d);
 	/* loading the probes needs far more memory than running them */

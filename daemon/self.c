@@ -55,12 +55,20 @@ static int set_limit(void)
 	return 0;
 }
 
+/* What is started meanwhile, as the reader of GPUs is, has none of it. */
+void self_hurry(void)
+{
+	const struct sched_param normal = { 0 };
+
+	if (!sched_setscheduler(0, SCHED_OTHER | SCHED_RESET_ON_FORK, &normal) &&
+	    !setpriority(PRIO_PROCESS, 0, OWN_NICE))
+		class = "nice";
+}
+
 void self_raise(void)
 {
 	const struct sched_param rt = { .sched_priority = OWN_RTPRIO };
 
-	if (!setpriority(PRIO_PROCESS, 0, OWN_NICE))
-		class = "nice";
 	if (!set_limit() && !sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &rt))
 		class = "real-time";
 	else

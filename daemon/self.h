@@ -7,6 +7,11 @@
 #include <stdbool.h>
 
 /*
+ * Before the costly part of starting, the kernel's look at our programs: seconds of CPU
+ * time on a slow machine, which would be minutes beside tools that fill every core.
+ */
+void self_hurry(void);
+/*
  * From here on act at once, however busy the machine is. To be called when
  * the costly part of starting is over. Not permitted: said at debug level.
  */
