@@ -26,7 +26,7 @@ struct feed {
 	int json;
 	/* measured by the feeder thread, read after it was joined */
 	struct gpu gpu;
-	struct hist late, gap;
+	struct hist late, gap, token;
 	uint64_t tokens, start, end, on_time, starved_ns, run_ns, wait_ns;
 	uint64_t run0, wait0, counted_from;
 	int sched_known, err, settled;
@@ -80,6 +80,7 @@ static void start_counting(struct feed *f)
 	f->counted_from = now_ns();
 	memset(&f->late, 0, sizeof(f->late));
 	memset(&f->gap, 0, sizeof(f->gap));
+	memset(&f->token, 0, sizeof(f->token));
 	f->tokens = f->on_time = f->starved_ns = 0;
 	f->sched_known = !sched_times(gettid(), &f->run0, &f->wait0);
 }
@@ -94,13 +95,15 @@ static int feed_phase(struct feed *f, CUgraphExec graph, struct rng *rng, uint64
 	double sigma = 0.5;
 
 	while (now_ns() < phase_end && !stop_flag) {
-		uint64_t done, host, cpu, wall;
+		uint64_t begin, done, host, cpu, wall;
 
 		if (!f->settled && now_ns() >= f->counted_from)
 			start_counting(f);
+		begin = now_ns();
 		if (submit(f, graph) || gpu_sync(&f->gpu))
 			return -EIO;
 		done = now_ns();
+		hist_add(&f->token, done - begin);
 		f->tokens++;
 		if (f->gpu.emulated) {
 			uint64_t at = *f->gpu.done_at;
@@ -180,6 +183,7 @@ static json_t *feed_json(const struct feed *f)
 		"tokens_per_s", on > 0 ? f->tokens / on : 0.0, "cpu", cpu_json(f));
 
 	json_object_set_new(j, "launches", json_integer(f->gpu.launches));
+	json_object_set_new(j, "token_us", hist_json(&f->token, 0));
 	json_object_set_new(j, "host_us", hist_json(&f->gap, 0));
 	json_object_set_new(j, "lateness_us", f->gpu.emulated ? hist_json(&f->late, 1) :
 								json_null());

@@ -24,14 +24,15 @@
 #include "hogkind.h"
 #include "util.h"
 
-enum { MAX_HOGS = 256, LINE = 64, COUNTER_BYTES = (MAX_HOGS + 1) * LINE };
+enum { MAX_HOGS = 256, MAX_KINDS = 4, LINE = 64, COUNTER_BYTES = (MAX_HOGS + 1) * LINE };
 
 struct hog {
 	unsigned int procs;
 	double seconds;
 	uint64_t units, units_last, life_ms;
 	const char *comm, *count_file;
-	const struct hog_kind *kind;
+	const struct hog_kind *kind[MAX_KINDS];	/* by turns */
+	unsigned int kinds;
 	int json, fd;
 	char *lines;
 	pid_t pid[MAX_HOGS];
@@ -122,7 +123,7 @@ static pid_t spawn(struct hog *h, unsigned int slot)
 	if (getppid() != parent)
 		_exit(EXIT_FAIL);
 	execl("/proc/self/exe", "agentload", "hog-worker", fd, num, pot, units, life,
-	      h->kind->name, h->comm ? h->comm : "agentload", NULL);
+	      h->kind[(slot - 1) % h->kinds]->name, h->comm ? h->comm : "agentload", NULL);
 	_exit(127);
 }
 
@@ -214,7 +215,7 @@ static int report(struct hog *h)
 	double wall = (h->ended - h->started) / 1e9;
 	double cpu = seconds_of(h->usage.ru_utime) + seconds_of(h->usage.ru_stime);
 	uint64_t total = 0, n;
-	json_t *each = json_array(), *j;
+	json_t *each = json_array(), *work = json_array(), *j;
 	unsigned int i;
 
 	for (i = 1; i <= h->procs; i++) {
@@ -222,8 +223,10 @@ static int report(struct hog *h)
 		total += n;
 		json_array_append_new(each, json_integer(n));
 	}
-	j = json_pack("{s:s,s:s,s:i,s:f,s:I,s:f,s:f,s:I,s:o}", "kind", "hog", "work",
-		      h->kind->name, "procs", h->procs, "seconds", wall, "units",
+	for (i = 0; i < h->kinds; i++)
+		json_array_append_new(work, json_string(h->kind[i]->name));
+	j = json_pack("{s:s,s:o,s:i,s:f,s:I,s:f,s:f,s:I,s:o}", "kind", "hog", "work",
+		      work, "procs", h->procs, "seconds", wall, "units",
 		      (json_int_t)total, "units_per_s", total / wall, "cpu_s", cpu, "spawned",
 		      (json_int_t)h->spawned, "per_proc", each);
 	if (h->json) {
@@ -238,6 +241,19 @@ static int report(struct hog *h)
 	if (h->failed)
 		warn("%llu hog processes failed", (unsigned long long)h->failed);
 	return h->failed || fflush(stdout) ? EXIT_FAIL : EXIT_OK;
+}
+
+static void parse_kinds(struct hog *h, char *list)
+{
+	char *at, *name = strtok_r(list, ",", &at);
+
+	for (h->kinds = 0; name; name = strtok_r(NULL, ",", &at)) {
+		if (h->kinds == MAX_KINDS)
+			bad_usage("--kind: at most %d of them", MAX_KINDS);
+		h->kind[h->kinds++] = hog_kind(name);
+	}
+	if (!h->kinds)
+		bad_usage("--kind: give one, or several as in cpu,io");
 }
 
 static void parse_hog(struct hog *h, int argc, char **argv)
@@ -271,7 +287,7 @@ static void parse_hog(struct hog *h, int argc, char **argv)
 			h->units_last = opt_u64("units-last", optarg, 1, 1ULL << 40);
 			break;
 		case 'k':
-			h->kind = hog_kind(optarg);
+			parse_kinds(h, optarg);
 			break;
 		case 'l':
 			h->life_ms = opt_u64("life-ms", optarg, 1, 86400000);
@@ -299,10 +315,10 @@ static void parse_hog(struct hog *h, int argc, char **argv)
 
 int cmd_hog(int argc, char **argv)
 {
-	static struct hog h = { .procs = 8 };
+	static struct hog h = { .procs = 8, .kinds = 1 };
 	unsigned int i;
 
-	h.kind = hog_kind("cpu");
+	h.kind[0] = hog_kind("cpu");
 	parse_hog(&h, argc, argv);
 	stop_on_signals();
 	if (open_counters(&h))

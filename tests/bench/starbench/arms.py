@@ -11,6 +11,7 @@ from . import cgroups, daemon, sched
 
 SLICE_US = 100
 FIFO_PRIORITY = 10
+PINNED_CPUS = 4
 
 
 class Arm:
@@ -50,6 +51,17 @@ def _pin(cpus):
     return lambda: os.sched_setaffinity(0, cpus)
 
 
+def _pinned(cpus):
+    """Of which guides for inference servers tell."""
+    kept = cpus[:PINNED_CPUS]
+
+    def change():
+        os.nice(-10)
+        os.sched_setaffinity(0, kept)
+    return Arm("pinned", f"feeder on {_text(kept)}, nice -10", hand_made=True, feeder=change,
+               expect={"feeder": {"nice": -10, "cpus": kept}})
+
+
 def unloaded():
     return Arm("unloaded", "unloaded (no tools)", hogs=False)
 
@@ -74,6 +86,7 @@ def table():
         Arm("nothing", "nothing"),
         Arm("nice", "feeder nice -15", hand_made=True, feeder=lambda: os.nice(-15),
             expect={"feeder": {"nice": -15}}),
+        _pinned(sorted(os.sched_getaffinity(0))),
         Arm("slice", f"feeder slice {SLICE_US} us", hand_made=True, feeder=_slice,
             expect={"feeder": {"slice_us": SLICE_US}},
             cannot=lambda setup: sched.cannot(_slice)),

@@ -57,7 +57,7 @@ class Bench:
         return [x for x in self.arms if load.takes(x)]
 
     def grid_rounds(self, load):
-        if self.a.quick or len(self.split) < 2 or not self.has("split"):
+        if self.a.quick or len(self.split) < 2 or not self.has("split") or load.is_empty:
             return 0
         return GRID_ROUNDS.get(load.shape, 0)
 

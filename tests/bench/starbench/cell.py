@@ -12,8 +12,8 @@ STOCK = {"class": "other", "nice": 0}   # what has no other attributes by its ar
 
 # What a cell can have; None is what was not measured.
 KEYS = ("p50", "p95", "p99", "max", "hist", "share", "tokens_per_s", "starved_s", "tokens", "gpu",
-        "emulated", "units_per_s", "makespan_s", "itl_p99_ms", "messaging_s", "pipe_s",
-        "daemon_cpu", "daemon_rss", "others", "attributes")
+        "emulated", "units_per_s", "makespan_s", "token_p99_ms", "itl_p99_ms", "messaging_s",
+        "pipe_s", "daemon_cpu", "daemon_rss", "others", "attributes")
 
 
 class Others:
@@ -99,9 +99,9 @@ class Cell:
 class Feeder:
     def __init__(self, cell, seconds, phases=None):
         setup = cell.setup
-        argv = [setup.bin("agentload"), "feed", "--wait", cell.wait, "--t-ms", str(setup.t_ms),
-                "--host-us", str(setup.host_us), "--seconds", str(seconds),
-                "--settle", str(setup.settle), "--json"]
+        argv = [*setup.feeder, "--wait", cell.wait, "--t-ms", str(setup.t_ms), "--host-us",
+                str(setup.host_us), "--seconds", str(seconds), "--settle", str(setup.settle),
+                "--json"]
         if phases:
             argv += ["--phase-ms", phases]
         self.settle = setup.settle
@@ -131,6 +131,7 @@ def _feed_figures(cell, got):
     _feeder_figures(cell, got.get("lateness_us"), got.get("cpu"))
     for key in ("tokens_per_s", "starved_s", "tokens", "gpu", "emulated"):
         cell.got[key] = got.get(key)
+    cell.got["token_p99_ms"] = got["token_us"].get("p99", 0) / 1e3 or None
 
 
 def _run_s(got):
@@ -139,7 +140,7 @@ def _run_s(got):
 
 def _rate(cell, seconds, phases=None):
     tools = None
-    if cell.arm.hogs:
+    if cell.arm.hogs and cell.load.kinds:
         tools = cell.keep(loads.Tools(cell.setup, cell.load, cell.arm, cell.change("tools")))
     feeder = cell.keep(Feeder(cell, seconds, phases))
     feeder.settled()

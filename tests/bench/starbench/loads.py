@@ -2,7 +2,7 @@
 """The loads: what runs beside the feeder.
 
 Each has a shape, which says how a cell of it is measured:
-  rate   tools that never end; their work a second is counted
+  rate   tools that never end; the work a second of the first kind of them is counted
   end    jobs that end; the time until the last one has is counted (makespan)
   mix    agents that ask a server, which is the feeder, and run tools; also ends
   alone  a program without feeder or agents: what Starling costs others
@@ -19,30 +19,36 @@ from .setup import BenchError
 COUNTER_LINE = 64
 RHOS = (0.3, 0.7, 1.0, 1.5, 3.0)
 SHORT_JOBS = 39
+ISOLATED_RHO = 0.02    # a mix without tools: next to nothing of them
 
 
 class Load:
-    """kind and procs are for agentload hog; note: what is expected of it."""
+    """kinds and procs are for agentload hog, no kind: no tools; note: what is expected
+    of it."""
 
-    def __init__(self, name, label, shape, kind=None, procs_of=None, note="", rho=None,
+    def __init__(self, name, label, shape, kinds=(), procs_of=None, note="", rho=None,
                  cannot=None):
         self.name = name
         self.label = label
         self.shape = shape
-        self.kind = kind
+        self.kinds = kinds
         self.procs_of = procs_of or (lambda setup: setup.hogs)
         self.note = note
         self.rho = rho
         self.cannot = cannot or (lambda setup: None)
 
     def takes(self, arm):
-        """Nobody asks the server of a mix if there are no agents, and without
-        a feeder there is nothing that could be done for it by hand."""
-        if self.shape == "mix":
+        """Without tools all arms are unloaded, and without a feeder there is nothing
+        that could be done for it by hand."""
+        if self.is_empty:
             return arm.hogs
         if self.shape == "alone":
             return arm.hogs and not arm.hand_made
         return True
+
+    @property
+    def is_empty(self):
+        return self.shape == "rate" and not self.kinds
 
     @property
     def figure(self):
@@ -57,16 +63,19 @@ def table():
     mixes = [Load(f"mix-{rho:g}", f"nine agents, tools offer {rho:g} of the CPUs", "mix", rho=rho)
              for rho in RHOS]
     return [
-        Load("hogs", "tools that compute", "rate", "cpu"),
+        Load("hogs", "tools that compute", "rate", ("cpu",)),
         *mixes,
-        Load("fork", "fork storm", "rate", "fork"),
-        Load("memory", "memory bandwidth", "rate", "memory",
+        Load("idle", "no tools", "rate"),
+        Load("cpu+io", "tools that compute, and as many with disk and network", "rate",
+             ("cpu", "io"), lambda setup: 2 * setup.hogs),
+        Load("fork", "fork storm", "rate", ("fork",)),
+        Load("memory", "memory bandwidth", "rate", ("memory",),
              lambda setup: min(setup.hogs, len(setup.cpus)),
              note="expected: not fixed, no scheduler shares out bandwidth"),
-        Load("io", "disk and loopback network", "rate", "io",
+        Load("io", "disk and loopback network", "rate", ("io",),
              note="expected: next to no effect"),
-        Load("barrier", "threads that meet at a barrier", "rate", "barrier", lambda setup: 1),
-        Load("39+1", f"{SHORT_JOBS} short jobs and a long one", "end", "cpu",
+        Load("barrier", "threads that meet at a barrier", "rate", ("barrier",), lambda setup: 1),
+        Load("39+1", f"{SHORT_JOBS} short jobs and a long one", "end", ("cpu",),
              lambda setup: SHORT_JOBS + 1),
         Load("hackbench", "perf bench sched, no feeder, no agents", "alone",
              cannot=lambda setup: None if shutil.which("perf") else
@@ -82,14 +91,16 @@ def as_agent(setup, arm):
             "bench", "--"]
 
 
-def counted(path, procs_n):
-    """Work units of all processes of an agentload hog with that --count-file."""
+def counted(path, procs_n, kinds_n=1):
+    """Work units of the processes of an agentload hog with that --count-file: of those
+    of its first kind, which take turns with the others."""
     try:
         with open(path, "rb") as f:
             data = f.read()
     except OSError:
         return 0
-    lines = range(COUNTER_LINE, min(len(data), (procs_n + 1) * COUNTER_LINE), COUNTER_LINE)
+    lines = range(COUNTER_LINE, min(len(data), (procs_n + 1) * COUNTER_LINE),
+                  kinds_n * COUNTER_LINE)
     return sum(struct.unpack_from("<Q", data, at)[0] for at in lines)
 
 
@@ -99,8 +110,9 @@ class Tools:
     def __init__(self, setup, load, arm, change):
         self.path = os.path.join(setup.dir, "counts")
         self.n = load.procs_of(setup)
+        self.kinds = load.kinds
         argv = as_agent(setup, arm) + [
-            setup.bin("agentload"), "hog", "--kind", load.kind, "--procs", str(self.n),
+            setup.bin("agentload"), "hog", "--kind", ",".join(self.kinds), "--procs", str(self.n),
             "--seconds", "86400", "--count-file", self.path]
         if os.path.exists(self.path):
             os.unlink(self.path)
@@ -117,7 +129,7 @@ class Tools:
             raise BenchError(f"the tools ended: {words}")
 
     def units(self):
-        return counted(self.path, self.n)
+        return counted(self.path, self.n, len(self.kinds))
 
     def stop(self):
         procs.stop(self.p, signal.SIGTERM, wait=2)
@@ -130,7 +142,7 @@ class Jobs:
     def __init__(self, setup, load, arm, change):
         short = (100 if setup.quick else 500) * len(setup.cpus)
         argv = as_agent(setup, arm) + [
-            setup.bin("agentload"), "hog", "--kind", load.kind, "--procs",
+            setup.bin("agentload"), "hog", "--kind", *load.kinds, "--procs",
             str(load.procs_of(setup)), "--units", str(short),
             "--units-last", str(short * SHORT_JOBS // len(setup.cpus)), "--json"]
         self.p = procs.start(argv, env=setup.environment(), setup=change,
@@ -146,12 +158,14 @@ class Jobs:
 
 # -- mix -------------------------------------------------------------------------------
 
-def trace_of(setup, load):
-    """The trace of that load; drawn once, so that all arms do the same work."""
-    path = os.path.join(setup.dir, f"{load.name}.trace")
+def trace_of(setup, load, arm):
+    """The trace of that load; drawn once, so that all arms do the same work. Somebody
+    has to ask the server: where there are to be no tools, they do next to nothing."""
+    rho = load.rho if arm.hogs else ISOLATED_RHO
+    path = os.path.join(setup.dir, f"mix-{rho:g}.trace")
     if not os.path.exists(path):
         p = subprocess.run([setup.bin("agentload"), "trace", "--seconds", str(setup.mix_seconds),
-                            "--rho", str(load.rho), "--cpus", str(len(setup.cpus)), "--t1-ms",
+                            "--rho", str(rho), "--cpus", str(len(setup.cpus)), "--t1-ms",
                             str(setup.t_ms), "-o", path], capture_output=True, text=True,
                            check=False)
         if p.returncode:
@@ -181,8 +195,8 @@ class Agents:
     """The nine agents of a trace, each an agent of its own for Starling."""
 
     def __init__(self, setup, load, arm, change, url):
-        argv = [setup.bin("agentload"), "run", "--trace", trace_of(setup, load), "--server", url,
-                "--json", "-", "--quiet", "--work", os.path.join(setup.dir, "work")]
+        argv = [setup.bin("agentload"), "run", "--trace", trace_of(setup, load, arm), "--server",
+                url, "--json", "-", "--quiet", "--work", os.path.join(setup.dir, "work")]
         if arm.starling:
             argv += ["--wrap", f"{setup.bin('starling')} run --quiet --name %n --role %r --"]
         self.p = procs.start(argv, env=setup.environment(), setup=change,

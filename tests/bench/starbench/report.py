@@ -8,7 +8,8 @@ from . import machine, stats, targets
 FEEDER = (("p50", "p50 us", "{:.0f}"), ("p95", "p95 us", "{:.0f}"), ("p99", "p99 us", "{:.0f}"),
           ("p999", "p99.9 us", "{:.0f}"), ("max", "max us", "{:.0f}"),
           ("share", "core %", "{:.1f}"), ("tokens_per_s", "token/s", "{:.1f}"))
-TOOLS = {"rate": (("units_per_s", "tools/s", "{:.0f}"),),
+TOOLS = {"rate": (("token_p99_ms", "token p99 ms", "{:.2f}"),
+                  ("units_per_s", "tools/s", "{:.0f}")),
          "end": (("makespan_s", "makespan s", "{:.2f}"),),
          "mix": (("itl_p99_ms", "ITL p99 ms", "{:.1f}"), ("makespan_s", "makespan s", "{:.2f}")),
          "alone": (("messaging_s", "messaging s", "{:.3f}"), ("pipe_s", "pipe s", "{:.3f}"))}
