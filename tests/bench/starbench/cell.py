@@ -206,5 +206,9 @@ def run(setup, load, arm, wait, seconds=None, **kw):
     try:
         SHAPES[load.shape](cell, seconds or setup.seconds, **kw)
         return cell.got
+    except BaseException:
+        # A ^C may come between a start and the note that it was made.
+        procs.stop_all()
+        raise
     finally:
         cell.close()

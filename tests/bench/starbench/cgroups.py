@@ -100,11 +100,10 @@ class Pair:
         _write(0, self.top, "tools", "cgroup.procs")
 
     def close(self):
-        """Once: whatever cannot be put back now is left, with the rest tried all the same."""
-        if self in _open:
+        """What cannot be put back now is tried again by close_all()."""
+        gone = [_remove(os.path.join(self.top, sub)) for sub in ("feeder", "tools", "")]
+        if all(gone) and self in _open:
             _open.remove(self)
-        for sub in ("feeder", "tools", ""):
-            _remove(os.path.join(self.top, sub))
         if self.enabled:
             self.enabled = False
             try:
