@@ -243,9 +243,7 @@ static void parse_feed(struct feed *f, int argc, char **argv)
 	while ((c = getopt_long(argc, argv, "", opts, NULL)) != -1) {
 		switch (c) {
 		case 'w':
-			if (gpu_wait_parse(optarg, &f->wait))
-				bad_usage("--wait %s: must be spin, yield, block, event or auto",
-					  optarg);
+			f->wait = opt_gpu_wait(optarg);
 			break;
 		case 't':
 			f->t_ms = opt_double("t-ms", optarg, 0.01, 5000);

@@ -128,17 +128,14 @@ static const struct {
 	{ (void **)&cu.exec_destroy, "cuGraphExecDestroy" },
 };
 
-int gpu_wait_parse(const char *name, enum gpu_wait *out)
+enum gpu_wait opt_gpu_wait(const char *name)
 {
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(wait_names); i++) {
-		if (!strcmp(name, wait_names[i])) {
-			*out = i;
-			return 0;
-		}
-	}
-	return -EINVAL;
+	for (i = 0; i < ARRAY_SIZE(wait_names); i++)
+		if (!strcmp(name, wait_names[i]))
+			return i;
+	bad_usage("--wait %s: must be spin, yield, block, event or auto", name);
 }
 
 const char *gpu_wait_name(enum gpu_wait wait)

@@ -29,7 +29,8 @@ struct gpu {
 	uint64_t launches;
 };
 
-int gpu_wait_parse(const char *name, enum gpu_wait *out);
+/* the value of --wait; another one ends the program with a line */
+enum gpu_wait opt_gpu_wait(const char *name);
 const char *gpu_wait_name(enum gpu_wait wait);
 
 /* All return 0 or -errno; what failed has then been said on stderr. */

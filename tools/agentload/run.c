@@ -32,7 +32,6 @@ static void parse_run(struct run *r, int argc, char **argv)
 		{ "quiet", no_argument, NULL, 'q' },
 		{ 0 },
 	};
-	enum gpu_wait wait;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "q", opts, NULL)) != -1) {
@@ -47,9 +46,7 @@ static void parse_run(struct run *r, int argc, char **argv)
 					  optarg);
 			break;
 		case 'w':
-			if (gpu_wait_parse(optarg, &wait))
-				bad_usage("--wait %s: must be spin, yield, block, event or auto",
-					  optarg);
+			opt_gpu_wait(optarg);
 			r->wait = optarg;
 			break;
 		case 'e':

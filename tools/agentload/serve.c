@@ -458,9 +458,7 @@ static void parse_serve(int argc, char **argv)
 			srv.port = opt_u64("port", optarg, 0, 65535);
 			break;
 		case 'w':
-			if (gpu_wait_parse(optarg, &cfg->wait))
-				bad_usage("--wait %s: must be spin, yield, block, event or auto",
-					  optarg);
+			cfg->wait = opt_gpu_wait(optarg);
 			break;
 		case 't':
 			cfg->t1_ms = opt_double("t1-ms", optarg, 0.01, 1000);
