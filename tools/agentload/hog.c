@@ -31,6 +31,7 @@ struct hog {
 	double seconds;
 	uint64_t units, units_last, life_ms;
 	const char *comm, *count_file;
+	const char *work;			/* the kinds, as they were asked for */
 	const struct hog_kind *kind[MAX_KINDS];	/* by turns */
 	unsigned int kinds;
 	int json, fd;
@@ -215,7 +216,7 @@ static int report(struct hog *h)
 	double wall = (h->ended - h->started) / 1e9;
 	double cpu = seconds_of(h->usage.ru_utime) + seconds_of(h->usage.ru_stime);
 	uint64_t total = 0, n;
-	json_t *each = json_array(), *work = json_array(), *j;
+	json_t *each = json_array(), *j;
 	unsigned int i;
 
 	for (i = 1; i <= h->procs; i++) {
@@ -223,10 +224,8 @@ static int report(struct hog *h)
 		total += n;
 		json_array_append_new(each, json_integer(n));
 	}
-	for (i = 0; i < h->kinds; i++)
-		json_array_append_new(work, json_string(h->kind[i]->name));
-	j = json_pack("{s:s,s:o,s:i,s:f,s:I,s:f,s:f,s:I,s:o}", "kind", "hog", "work",
-		      work, "procs", h->procs, "seconds", wall, "units",
+	j = json_pack("{s:s,s:s,s:i,s:f,s:I,s:f,s:f,s:I,s:o}", "kind", "hog", "work",
+		      h->work, "procs", h->procs, "seconds", wall, "units",
 		      (json_int_t)total, "units_per_s", total / wall, "cpu_s", cpu, "spawned",
 		      (json_int_t)h->spawned, "per_proc", each);
 	if (h->json) {
@@ -243,10 +242,13 @@ static int report(struct hog *h)
 	return h->failed || fflush(stdout) ? EXIT_FAIL : EXIT_OK;
 }
 
-static void parse_kinds(struct hog *h, char *list)
+static void parse_kinds(struct hog *h, const char *text)
 {
-	char *at, *name = strtok_r(list, ",", &at);
+	char list[64], *at, *name;
 
+	snprintf(list, sizeof(list), "%s", text);
+	name = strtok_r(list, ",", &at);
+	h->work = text;
 	for (h->kinds = 0; name; name = strtok_r(NULL, ",", &at)) {
 		if (h->kinds == MAX_KINDS)
 			bad_usage("--kind: at most %d of them", MAX_KINDS);
@@ -315,7 +317,7 @@ static void parse_hog(struct hog *h, int argc, char **argv)
 
 int cmd_hog(int argc, char **argv)
 {
-	static struct hog h = { .procs = 8, .kinds = 1 };
+	static struct hog h = { .procs = 8, .kinds = 1, .work = "cpu" };
 	unsigned int i;
 
 	h.kind[0] = hog_kind("cpu");
