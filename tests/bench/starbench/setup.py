@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What all cells of a run share: programs, environment, settings."""
 import os
-import shlex
 import shutil
 import tempfile
 
@@ -28,8 +27,7 @@ class Setup:
         self.own_session = a.own_session
         self.quick = a.quick
         self.mix_seconds = a.mix_seconds
-        self.feeder = shlex.split(getattr(a, "feeder", None) or "") or \
-            [self.bin("agentload"), "feed"]
+        self.feeder = getattr(a, "feeder", None) or [self.bin("agentload"), "feed"]
         self.cpus = sorted(os.sched_getaffinity(0))
         self.dir = tempfile.mkdtemp(prefix="starling-bench.")
         self.mode_line = None
