@@ -20,27 +20,31 @@ static __always_inline bool cuda_name(const unsigned char *at)
 	       name[9] == 'o';
 }
 
-/* Once for each inode; the daemon forgets those that it could not probe. */
+/*
+ * Each process once, until the daemon has put probes in: one that only read the
+ * file, as a backup, must not hide the next one, which uses it. The daemon
+ * forgets those that it could not probe.
+ */
 static __always_inline void report_library(struct inode *inode)
 {
 	struct task_struct *p = bpf_get_current_task_btf();
 	struct probe_lib lib = {};
 	struct probe_event *ev;
-	u8 one = 1;
+	u32 me = p->tgid, *last;
 
 	lib.dev = BPF_CORE_READ(inode, i_sb, s_dev);
 	lib.ino = BPF_CORE_READ(inode, i_ino);
-	if (bpf_map_update_elem(&libs, &lib, &one, BPF_NOEXIST))
+	last = bpf_map_lookup_elem(&libs, &lib);
+	if (last && (!*last || *last == me))
 		return;
 	ev = event_new(PROBE_LIB_MAPPED);
-	if (!ev) {
-		bpf_map_delete_elem(&libs, &lib);
+	if (!ev)
 		return;
-	}
 	ev->tid = p->pid;
-	ev->tgid = p->tgid;
+	ev->tgid = me;
 	ev->dev = lib.dev;
 	ev->ino = lib.ino;
+	bpf_map_update_elem(&libs, &lib, &me, BPF_ANY);
 	bpf_ringbuf_submit(ev, BPF_RB_FORCE_WAKEUP);
 }
 

@@ -56,7 +56,7 @@ struct probe_wait {
 	__u64 ns;
 };
 
-/* Inodes that PROBE_LIB_MAPPED shall not report (again). */
+/* An inode that PROBE_LIB_MAPPED is about. */
 struct probe_lib {
 	__u64 dev;
 	__u64 ino;

@@ -97,11 +97,12 @@ struct {
 	__type(value, struct probe_edge);
 } edges SEC(".maps");
 
+/* Who was last seen with a copy, as a tgid; 0: no more reports are wanted. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, PROBE_LIBS_MAX);
 	__type(key, struct probe_lib);
-	__type(value, u8);
+	__type(value, u32);
 } libs SEC(".maps");
 
 struct {

@@ -24,7 +24,8 @@ enum { RETURNS_NONE = -1, RETURNS_FAILED = -2 };	/* else a link */
 #define WINDOW_FIRST_NS		(200 * MS)	/* after a new GPU thread */
 #define WINDOW_NS		(50 * MS)	/* after that ... */
 #define WINDOW_EVERY_NS		(10000 * MS)	/* ... this often */
-#define SWEEP_EVERY_NS		(10000 * MS)	/* look for copies out of use */
+#define SWEEP_EVERY_NS		(10000 * MS)	/* look for copies out of use ... */
+#define SWEEP_AGAIN_NS		(1000 * MS)	/* ... and before they are let go */
 #define POLL_EVERY_NS		(2000 * MS)	/* where mappings are not seen */
 #define RETRY_NS		(2 * MS)	/* doubles ... */
 #define RETRY_DOUBLINGS		3	/* ... so many times */
@@ -79,6 +80,7 @@ static const char *const known_paths[] = {
 struct lib {
 	bool used;
 	bool kept;
+	bool lonely;		/* nobody mapped it at the last look */
 	uint64_t serial;	/* never used again, as slots are */
 	uint64_t dev;		/* as in the kernel, not as in stat() */
 	uint64_t ino;
@@ -290,6 +292,8 @@ static bool look_at(struct cuda *c, pid_t tgid)
 		found = true;
 		if (l) {
 			l->witness = tgid;
+			l->lonely = false;
+			probe_lib_known(c->probe, m.dev, m.ino, true);
 			continue;
 		}
 		fd = open_mapping(tgid, &m);
@@ -479,7 +483,8 @@ int cuda_fd(const struct cuda *c)
  * A copy whose witness is gone and that nobody maps any more is let go, as probes
  * hold its file system; where there is no room, one that its witness maps no more.
  * Forgotten first and looked for after that: one that comes between is
- * reported.
+ * reported. Looked for twice: where reads are what is reported, a program may have
+ * read the file before it was forgotten, and map it after the first look.
  */
 static void sweep(struct cuda *c, uint64_t now)
 {
@@ -510,17 +515,23 @@ static void sweep(struct cuda *c, uint64_t now)
 	for (int i = 0; i < LIBS_MAX; i++) {
 		struct lib *l = &c->lib[i];
 
-		if (!l->used || l->kept)
+		if (!l->used || l->kept || l->witness)
 			continue;
-		if (l->witness)
-			probe_lib_known(c->probe, l->dev, l->ino, true);
-		else
+		if (l->lonely || all) {
 			lib_drop(c, l);
+		} else {
+			l->lonely = true;
+			c->sweep_at = now + SWEEP_AGAIN_NS;
+		}
 	}
 }
 
 static void pending_add(struct cuda *c, const struct probe_event *ev)
 {
+	for (int i = 0; i < PENDING_MAX; i++)
+		if (c->pending[i].tgid == (pid_t)ev->tgid && c->pending[i].dev == ev->dev &&
+		    c->pending[i].ino == ev->ino)
+			return;
 	for (int i = 0; i < PENDING_MAX; i++) {
 		if (c->pending[i].tgid)
 			continue;

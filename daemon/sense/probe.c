@@ -610,10 +610,10 @@ void probe_lib_known(struct probe *p, uint64_t dev, uint64_t ino, bool known)
 {
 	struct probe_lib key = { .dev = dev, .ino = ino };
 	int fd = bpf_map__fd(p->skel->maps.libs);
-	uint8_t one = 1;
+	uint32_t nobody = 0;
 
 	if (known)
-		bpf_map_update_elem(fd, &key, &one, BPF_ANY);
+		bpf_map_update_elem(fd, &key, &nobody, BPF_ANY);
 	else
 		bpf_map_delete_elem(fd, &key);
 }
