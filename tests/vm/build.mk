@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # make vm [KERNEL=7.2] [CPUS=2]: a shell in a guest with this build in it
 # make check [TESTS="unit vm/harness"]: all tests, or some groups or tests
+# make check-long: and those on more kernels
 
 KERNEL	?= 7.2
 CPUS	?= 2
@@ -23,4 +24,8 @@ check:
 	$(Q)scripts/deps build check
 	$(Q)tests/run $(TESTS)
 
-.PHONY: vm check check-sanitizers
+check-long:
+	$(Q)scripts/deps build check
+	$(Q)tests/run --long $(TESTS)
+
+.PHONY: vm check check-long check-sanitizers
