@@ -20,7 +20,7 @@ $(O)/%.bpf.o: %.bpf.c $(O)/bpf/vmlinux.h
 		-Wall -Werror -Wno-missing-declarations -fms-extensions -Wno-microsoft-anon-tag \
 		-DBPF_NO_KFUNC_PROTOTYPES \
 		-Iinclude/uapi -I. -I$(O)/bpf $(BPF_SYSINC) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
--include $(O)/bpf/probe.bpf.d
+-include $(O)/bpf/probe.bpf.d $(O)/bpf/jobs.bpf.d
 # Atomic operations that return what was there: every kernel with sched_ext.
 $(O)/bpf/sched.bpf.o: BPF_CFLAGS += -mcpu=v3
 
@@ -29,3 +29,4 @@ $(O)/%.skel.h: $(O)/%.bpf.o
 	$(BPFTOOL) gen skeleton $(O)/$*.linked.o name $(notdir $*)_bpf >$@
 
 $(O)/daemon/sense/probe.o: | $(O)/bpf/probe.skel.h
+$(O)/daemon/sense/gpu/jobs.o: | $(O)/bpf/jobs.skel.h

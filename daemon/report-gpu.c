@@ -87,6 +87,7 @@ static json_t *one_process(const struct daemon *d, const struct gpu_account *a)
 	put(o, "agent", task && task->rec.agent_id ?
 	    json_string(agent_label(task->rec.agent_id, label, sizeof(label))) : json_null());
 	put(o, "busy_s", value(&a->busy, 1e9));
+	put(o, "queue_s", value(&a->queue, 1e9));
 	put(o, "memory_bytes", value(&a->memory, 1));
 	put(o, "energy_j", value(&a->energy, 1e6));
 	return o;

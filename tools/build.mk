@@ -11,5 +11,5 @@ starling_src += $(sort $(wildcard daemon/policy/*.c daemon/topology*.c)) \
 # What can be told of a GPU is asked in the same way, too.
 starling_src += daemon/report-caps.c $(filter-out %/gpus.c %/ledger.c %/link.c,$(sort $(wildcard daemon/sense/gpu/*.c)))
 
-$(eval $(call program,starling,$(starling_src),$(JANSSON_LIBS) $(SMARTCOLS_LIBS) $(HWLOC_LIBS)))
+$(eval $(call program,starling,$(starling_src),$(BPF_LIBS) $(JANSSON_LIBS) $(SMARTCOLS_LIBS) $(HWLOC_LIBS)))
 $(O)/tools/run-gpu.o: ALL_CFLAGS += -DSTARLING_LIBDIR='"$(LIBDIR)"'

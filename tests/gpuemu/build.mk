@@ -8,5 +8,5 @@ $(eval $(call sharedlib,gpuemu/libnvidia-ml.so.1,$(addprefix $(GPUEMU)/,device.c
 $(eval $(call sharedlib,gpuemu/old/libnvidia-ml.so.1,$(GPUEMU)/nvml-old.c,))
 $(eval $(call program,gpuemu,$(GPUEMU)/device.c $(GPUEMU)/status.c))
 $(eval $(call testprog,gpuemu-nvml,$(GPUEMU)/device.c $(GPUEMU)/nvml-test.c $(wildcard daemon/sense/gpu/*.c) \
-	daemon/log.c,$(CMOCKA_LIBS) -ldl))
+	daemon/log.c,$(CMOCKA_LIBS) $(BPF_LIBS) -ldl))
 $(eval $(call testprog,gpuemu-test,$(GPUEMU)/device.c $(GPUEMU)/test.c,$(CMOCKA_LIBS) -ldl))

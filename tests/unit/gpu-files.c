@@ -113,11 +113,11 @@ static const struct gpu_value *device_value(const char *pci, enum gpu_item item)
 static void test_nothing(void **state)
 {
 	static const struct gpu_backend *const files[] = {
-		&gpu_drm, &gpu_jetson, &gpu_hwmon, &gpu_rapl,
+		&gpu_drm, &gpu_jobs, &gpu_jetson, &gpu_hwmon, &gpu_rapl,
 	};
 
 	(void)state;
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < 5; i++) {
 		memset(&caps, 0, sizeof(caps));
 		assert_true(files[i]->open(&self, root, &caps) < 0);
 		assert_false(caps.there);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "daemon/sense/gpu/fdinfo.h"
+#include "daemon/sense/gpu/format.h"
 #include "daemon/sense/gpu/memory.h"
 #include "tests/unit/unit.h"
 
@@ -281,6 +282,53 @@ static void test_pressure(void **state)
 	assert_false(memory_pressure_parse("", &n));
 }
 
+/* -- formats of tracepoints ---------------------------------------------------- */
+
+/* As kernels before and since 6.17 tell them. */
+static void test_format(void **state)
+{
+	static const struct {
+		const char *event;
+		const char *field;
+		uint32_t size;
+		uint32_t offset;
+	} want[] = {
+		{ "drm_sched_job", "fence", 8, 16 },
+		{ "drm_sched_job", "name", 4, 24 },
+		{ "drm_sched_job", "id", 8, 32 },
+		{ "drm_sched_job", "dev", 4, 0 },
+		{ "drm_sched_process_job", "fence", 8, 8 },
+		{ "drm_sched_job_queue", "fence_context", 8, 24 },
+		{ "drm_sched_job_queue", "fence_seqno", 8, 32 },
+		{ "drm_sched_job_queue", "fence_seqno", 4, 0 },
+		{ "drm_sched_job_queue", "name", 4, 8 },
+		{ "drm_sched_job_queue", "dev", 4, 20 },
+		{ "drm_sched_job_queue", "fence", 8, 0 },
+		{ "drm_sched_job_done", "fence_context", 8, 8 },
+	};
+	char text[TEXT];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
+		load(text, want[i].event, "format");
+		if (format_field(text, want[i].field, want[i].size) != want[i].offset)
+			fail_msg("%s: %s is at %u, not at %u", want[i].event, want[i].field,
+				 format_field(text, want[i].field, want[i].size), want[i].offset);
+	}
+}
+
+static void test_format_bad(void **state)
+{
+	(void)state;
+	assert_int_equal(format_field("field:char a[16];\toffset:8;\tsize:16;", "a", 16), 8);
+	assert_int_equal(format_field("field:u64 ab;\toffset:8;\tsize:8;", "b", 8), 0);
+	assert_int_equal(format_field("field:u64 a;\tsize:8;\toffset:8;", "a", 8), 0);
+	assert_int_equal(format_field("field:u64 a", "a", 8), 0);
+	assert_int_equal(format_field("field:;field:]; offset:8; size:8;", "a", 8), 0);
+	assert_int_equal(format_field("field:", "a", 8), 0);
+	assert_int_equal(format_field("", "a", 8), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -291,6 +339,8 @@ int main(void)
 		cmocka_unit_test(test_busy),
 		cmocka_unit_test(test_meminfo),
 		cmocka_unit_test(test_pressure),
+		cmocka_unit_test(test_format),
+		cmocka_unit_test(test_format_bad),
 	};
 
 	return unit_run(tests);

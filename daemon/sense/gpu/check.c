@@ -79,6 +79,7 @@ static bool procs_good(struct gpu_sample *s)
 		if (!p->pid || !p->start_ticks || p->device >= s->ndevice)
 			return false;
 		clean_value(&p->busy);
+		clean_value(&p->queue);
 		clean_value(&p->memory);
 	}
 	return true;

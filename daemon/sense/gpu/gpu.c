@@ -5,11 +5,12 @@
 #include <string.h>
 
 const struct gpu_backend *const gpu_backends[GPU_BACKENDS] = {
-	&gpu_nvml, &gpu_drm, &gpu_jetson, &gpu_hwmon, &gpu_rapl,
+	&gpu_nvml, &gpu_drm, &gpu_jobs, &gpu_jetson, &gpu_hwmon, &gpu_rapl,
 };
 
 static const char *const items[] = {
 	[GPU_PROC_BUSY] = "process_busy",
+	[GPU_PROC_QUEUE] = "process_queue",
 	[GPU_PROC_MEMORY] = "process_memory",
 	[GPU_BUSY] = "busy",
 	[GPU_MEMORY] = "memory",

@@ -15,11 +15,12 @@
 #include <stdint.h>
 #include <linux/starling.h>
 
-enum { GPU_DEVICES_MAX = 16, GPU_PROCS_MAX = 256, GPU_BACKENDS = 5 };
+enum { GPU_DEVICES_MAX = 16, GPU_PROCS_MAX = 256, GPU_BACKENDS = 6 };
 
 /* What there is to know. Those with "in the interval" are changes, not totals. */
 enum gpu_item {
 	GPU_PROC_BUSY,		/* ns in the interval a process had the GPU busy */
+	GPU_PROC_QUEUE,		/* ns that jobs waited which were done in the interval */
 	GPU_PROC_MEMORY,	/* bytes a process has */
 	GPU_BUSY,		/* ns in the interval the device was busy */
 	GPU_MEMORY,		/* bytes in use */
@@ -77,6 +78,7 @@ struct gpu_process {
 	uint32_t device;
 	uint64_t start_ticks;
 	struct gpu_value busy;
+	struct gpu_value queue;
 	struct gpu_value memory;
 };
 
@@ -108,7 +110,7 @@ struct gpu_backend {
 	void (*close)(void *self);
 };
 
-extern const struct gpu_backend gpu_nvml, gpu_drm, gpu_jetson, gpu_hwmon, gpu_rapl;
+extern const struct gpu_backend gpu_nvml, gpu_drm, gpu_jobs, gpu_jetson, gpu_hwmon, gpu_rapl;
 /* In the order they are asked: what one has told, the next does not replace. */
 extern const struct gpu_backend *const gpu_backends[GPU_BACKENDS];
 

@@ -91,7 +91,7 @@ static void renew(struct gpu_ledger *l, struct gpu_account *a)
 	a->memory.n = 0;
 	a->new_busy = a->new_energy = 0;
 	/* what was known is known again by what this sample adds to it, if anything */
-	a->busy.known = a->energy.known = false;
+	a->busy.known = a->queue.known = a->energy.known = false;
 }
 
 /*
@@ -114,6 +114,7 @@ static void settle(struct gpu_ledger *l)
 		a->memory.n = 0;
 		a->memory.known = !a->on && a->memory.source;
 		a->busy.known = !a->on && a->busy.source;
+		a->queue.known = !a->on && a->queue.source;
 		a->energy.known = !a->on && a->energy.source;
 	}
 }
@@ -221,6 +222,7 @@ static void charge(struct share *share, size_t n, const struct gpu_device *dev, 
 		add(&a->busy, &share[i].busy);
 		if (share[i].busy.known)
 			a->new_busy += share[i].busy.n;
+		add(&a->queue, &share[i].p->queue);
 		add(&a->memory, &share[i].p->memory);
 		if (!share[i].busy.known || !energy->known)
 			continue;
@@ -296,7 +298,7 @@ void ledger_doubt(struct gpu_ledger *l)
 	struct gpu_account *a;
 
 	for (a = l->head; a; a = a->hh.next)
-		a->busy.known = a->memory.known = a->energy.known = false;
+		a->busy.known = a->queue.known = a->memory.known = a->energy.known = false;
 }
 
 void ledger_free(struct gpu_ledger *l)

@@ -27,6 +27,7 @@ struct gpu_account {
 	uint64_t start_ticks;
 	uint64_t start_ns;	/* of the record it is told in; 0: none yet */
 	struct gpu_value busy;	/* ns, since first seen */
+	struct gpu_value queue;	/* ns its jobs waited for GPUs, since first seen */
 	struct gpu_value memory;	/* bytes now */
 	struct gpu_value energy;	/* uJ, since first seen */
 	uint64_t new_busy;	/* of those, by the sample it was last in */
