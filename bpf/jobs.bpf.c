@@ -13,8 +13,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 #include "bpf/jobs.h"
-
-#define PF_KTHREAD	0x00200000
+#include "bpf/compat.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
