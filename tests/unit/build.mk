@@ -27,13 +27,14 @@ see_src := tools/run-see.c tools/run-gpu.c daemon/quantity.c daemon/roles.c \
 $(eval $(call testprog,unit-see,tests/unit/see.c $(see_src),$(CMOCKA_LIBS)))
 
 gpu_src := $(wildcard daemon/sense/gpu/*.c) daemon/log.c
-$(eval $(call testprog,unit-gpu-text,tests/unit/gpu-text.c $(gpu_src),$(CMOCKA_LIBS) $(BPF_LIBS)))
-$(eval $(call testprog,unit-gpu-ledger,tests/unit/gpu-ledger.c $(gpu_src),$(CMOCKA_LIBS) $(BPF_LIBS)))
+gpu_libs := $(CMOCKA_LIBS) $(BPF_LIBS)
+$(eval $(call testprog,unit-gpu-text,tests/unit/gpu-text.c $(gpu_src),$(gpu_libs)))
+$(eval $(call testprog,unit-gpu-ledger,tests/unit/gpu-ledger.c $(gpu_src),$(gpu_libs)))
 $(eval $(call testprog,unit-gpu-turns,tests/unit/gpu-turns.c daemon/sense/gpu/turns.c,$(CMOCKA_LIBS) -lm))
-$(eval $(call testprog,unit-gpu-files,tests/unit/gpu-files.c $(gpu_src),$(CMOCKA_LIBS) $(BPF_LIBS)))
-$(eval $(call testprog,unit-gpu-link,tests/unit/gpu-link.c $(gpu_src),$(CMOCKA_LIBS) $(BPF_LIBS)))
+$(eval $(call testprog,unit-gpu-files,tests/unit/gpu-files.c $(gpu_src),$(gpu_libs)))
+$(eval $(call testprog,unit-gpu-link,tests/unit/gpu-link.c $(gpu_src),$(gpu_libs)))
 
 advise_src := tests/unit/advise.c $(addprefix daemon/,policy/advise.c policy/turn.c recent.c machine.c)
-$(eval $(call testprog,unit-advise,$(advise_src) $(gpu_src),$(CMOCKA_LIBS) $(BPF_LIBS)))
+$(eval $(call testprog,unit-advise,$(advise_src) $(gpu_src),$(gpu_libs)))
 cost_src := tests/unit/cost.c $(addprefix daemon/,account.c agent.c cost.c edge.c procfs.c recent.c task.c)
 $(eval $(call testprog,unit-cost,$(cost_src),$(CMOCKA_LIBS) -lm))
