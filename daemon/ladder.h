@@ -15,13 +15,16 @@
 struct daemon;
 struct placer_ops;
 
-/* May `--placer auto` take sched_ext, where the kernel has it? */
+/*
+ * May `--placer auto` take sched_ext, where the kernel has it? It does: it is the rung
+ * that shares CPUs out by agents, and a feeder gets no less of one than on the others.
+ */
 enum sched_ext_use {
 	SCHED_EXT_NEVER,	/* nor may anybody ask for it */
 	SCHED_EXT_OPT_IN,	/* only `--placer sched_ext` */
 	SCHED_EXT_AUTO,
 };
-#define SCHED_EXT_DEFAULT SCHED_EXT_OPT_IN
+#define SCHED_EXT_DEFAULT SCHED_EXT_AUTO
 
 /* The placer that has ended; @from is NULL when none has. */
 struct fall {

@@ -486,7 +486,7 @@ static void tell_guard(struct daemon *d)
 
 /*
  * What can be left out, so that it can be tried. The scheduler goes by roles: of a
- * plan it follows the CPUs alone.
+ * plan it follows the CPUs, and the class of those that have one of the kernel's.
  */
 static unsigned int rules_in_reach(const struct daemon *d)
 {
@@ -494,9 +494,7 @@ static unsigned int rules_in_reach(const struct daemon *d)
 
 	if (!daemon_places(d))
 		return 0;
-	if (d->placer_ops == &placer_sched_ext)
-		rules = GUARD_BIT(GUARD_CORES) | GUARD_BIT(GUARD_NOISE);
-	else if (d->placer_ops == &placer_sched_partial)
+	if (d->placer_ops == &placer_sched_ext || d->placer_ops == &placer_sched_partial)
 		rules = GUARD_BIT(GUARD_CORES) | GUARD_BIT(GUARD_NOISE) |
 			GUARD_BIT(GUARD_PRIORITY);
 	return d->noise ? rules : rules & ~GUARD_BIT(GUARD_NOISE);

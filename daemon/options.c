@@ -20,7 +20,7 @@ static const struct argp_option option_table[] = {
 	{ "placer", OPT_PLACER, "NAME", 0,
 	  "How to place: auto, task, cgroup, sched_ext or none (default: auto)", 0 },
 	{ "sched-ext", OPT_SCHED_EXT, "never|opt-in|auto", 0,
-	  "May --placer auto take sched_ext? opt-in: only if asked for by name (default)", 0 },
+	  "May --placer auto take sched_ext? opt-in: if asked for by name (default: auto)", 0 },
 	{ "sched-ext-partial", OPT_SCHED_PARTIAL, NULL, 0,
 	  "sched_ext for agents' tasks alone: the kernel schedules all others", 0 },
 	{ "rundir", OPT_RUNDIR, "DIR", 0,

@@ -148,7 +148,7 @@ void check_sched_ext(struct check_result *r)
 {
 	if (exists("/sys/kernel/sched_ext"))
 		check_say(r, CHECK_OK, NULL,
-			  "in this kernel; for starlingd --placer sched_ext or --sched-ext auto");
+			  "in this kernel: starlingd schedules by it");
 	else
 		check_say(r, CHECK_OK, NULL, "not in this kernel; not needed");
 }

@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The placer that schedules: sched.bpf.c is told roles, agents and weights, and
- * nothing of a task itself is changed. So there is nothing to journal: when
+ * The placer that schedules: sched.bpf.c is told roles, agents and weights. When
  * this process goes, however it goes, the kernel has its own scheduler back. It
  * has it, too, while there is nobody to place: a machine without agents pays
  * nothing.
  *
+ * One thing is better done by the kernel itself: a feeder that sleeps while it waits
+ * is in a real-time class, as without this scheduler, by way of the placer for tasks
+ * and its journal. Its wake preempts at once then, by a path that does not depend on
+ * what a program decides, nor on how long that takes. Of all others nothing is changed.
+ *
  * Or it schedules agents' tasks alone, and the kernel all others: then these tasks
- * are in the class SCHED_EXT, by way of the placer for tasks and its journal. The
- * kernel's fair class goes before that one, so feeders and their request path stay
- * there, placed by their attributes.
+ * are in the class SCHED_EXT, by way of that placer, too. The kernel's fair class goes
+ * before that one, so feeders and their request path stay there, placed by their
+ * attributes.
  */
 #include "daemon/place/placer.h"
 
@@ -86,7 +90,8 @@ struct told_agent {
 
 struct sched_placer {
 	struct placer base;
-	struct placer *task;	/* for classes, where it schedules agents alone; or NULL */
+	struct placer *task;	/* for the classes of those in by_class() */
+	bool partial;		/* schedules agents' tasks alone */
 	struct sched_bpf *skel;
 	struct bpf_link *link;
 	struct told *told;
@@ -305,8 +310,7 @@ static void sched_forget(struct placer *base, uint32_t tid)
 	struct sched_placer *sp = to_sched(base);
 	struct told *k;
 
-	if (sp->task)
-		placer_task.forget(sp->task, tid);
+	placer_task.forget(sp->task, tid);
 	HASH_FIND(hh, sp->told, &tid, sizeof(tid), k);
 	if (k)
 		drop(sp, k);
@@ -419,12 +423,18 @@ static int protect(struct sched_placer *sp, const struct plan *plan)
 	return (int)opts.retval;
 }
 
+/* Has @t a class of its own besides its role here? */
+static bool by_class(const struct sched_placer *sp, const struct place_task *t)
+{
+	return sp->partial || (t->role == STARLING_ROLE_FEEDER && t->real_time);
+}
+
 /* Those that feed the GPU, and those that are no agent's, stay with the kernel. */
-static struct place_task in_class(const struct place_task *t)
+static struct place_task in_class(const struct sched_placer *sp, const struct place_task *t)
 {
 	struct place_task out = *t;
 
-	out.ext = t->agent_id && t->role != STARLING_ROLE_FEEDER &&
+	out.ext = sp->partial && t->agent_id && t->role != STARLING_ROLE_FEEDER &&
 		t->role != STARLING_ROLE_SERVICE;
 	return out;
 }
@@ -433,13 +443,15 @@ static int apply_classes(struct sched_placer *sp, const struct plan *plan,
 			 const struct place_task *task, size_t n)
 {
 	struct place_task *list = calloc(n + 1, sizeof(*list));
+	size_t listed = 0;
 	int err;
 
 	if (!list)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
-		list[i] = in_class(&task[i]);
-	err = placer_task.apply(sp->task, plan, list, n);
+		if (by_class(sp, &task[i]))
+			list[listed++] = in_class(sp, &task[i]);
+	err = placer_task.apply(sp->task, plan, list, listed);
 	free(list);
 	return err;
 }
@@ -462,11 +474,9 @@ static int sched_apply(struct placer *base, const struct plan *plan,
 			err = one;
 	}
 	/* In its class a task is scheduled by its role: that is known by now. */
-	if (sp->task) {
-		one = apply_classes(sp, plan, task, n);
-		if (one && !err)
-			err = one;
-	}
+	one = apply_classes(sp, plan, task, n);
+	if (one && !err)
+		err = one;
 	HASH_ITER(hh, sp->told, k, next) {
 		if (k->round == sp->round)
 			continue;
@@ -479,13 +489,13 @@ static int sched_apply(struct placer *base, const struct plan *plan,
 static int sched_place(struct placer *base, const struct place_task *t)
 {
 	struct sched_placer *sp = to_sched(base);
-	struct place_task in = in_class(t);
+	struct place_task in = in_class(sp, t);
 	int err = attach_for(sp, 1);
 
 	/* first its role: in the class it is scheduled by that */
 	if (!err)
 		err = place_one(sp, t);
-	if (!err && sp->task)
+	if (!err && by_class(sp, t))
 		err = placer_task.place(sp->task, &in);
 	return err;
 }
@@ -545,11 +555,11 @@ static int sched_explain(struct placer *base, uint32_t tid, char *buf, size_t le
 		[STARLING_ROLE_BACKGROUND] = "runs when nobody else wants to",
 	};
 	struct sched_placer *sp = to_sched(base);
+	int n = placer_task.explain(sp->task, tid, buf, len);
 	const struct told *k;
-	int n;
 
-	if (sp->task)
-		return placer_task.explain(sp->task, tid, buf, len);
+	if (n || sp->partial)
+		return n;
 	HASH_FIND(hh, sp->told, &tid, sizeof(tid), k);
 	if (!k || k->role >= sizeof(tiers) / sizeof(tiers[0]) || !tiers[k->role])
 		return 0;
@@ -580,7 +590,7 @@ static int load(struct sched_placer *sp)
 	sp->skel = sched_bpf__open();
 	if (!sp->skel)
 		return -errno;
-	if (sp->task)
+	if (sp->partial)
 		sp->skel->struct_ops.starling->flags |= SWITCH_PARTIAL;
 	err = sched_bpf__load(sp->skel);
 	if (!err)
@@ -593,13 +603,13 @@ static int load(struct sched_placer *sp)
 static int open_with(struct placer **out, struct journal *j, bool partial)
 {
 	struct sched_placer *sp = calloc(1, sizeof(*sp));
-	int err = 0;
+	int err;
 
 	if (!sp)
 		return -ENOMEM;
 	sp->base.journal = j;
-	if (partial)
-		err = placer_task.open(&sp->task, j);
+	sp->partial = partial;
+	err = placer_task.open(&sp->task, j);
 	if (!err)
 		err = load(sp);
 	if (!err) {
@@ -626,10 +636,11 @@ static int partial_open(struct placer **out, struct journal *j)
 static int sched_undo(struct placer *base)
 {
 	struct sched_placer *sp = to_sched(base);
-	int n = HASH_COUNT(sp->told);
+	int n = HASH_COUNT(sp->told), restored;
 
 	give_back(sp);
-	return sp->task ? placer_task.undo(sp->task) : n;
+	restored = placer_task.undo(sp->task);
+	return sp->partial || restored < 0 ? restored : n;
 }
 
 static void sched_close(struct placer *base)
@@ -638,8 +649,7 @@ static void sched_close(struct placer *base)
 
 	give_back(sp);
 	sched_bpf__destroy(sp->skel);
-	if (sp->task)
-		placer_task.close(sp->task);
+	placer_task.close(sp->task);
 	free(sp);
 }
 
