@@ -500,6 +500,14 @@ static unsigned int rules_in_reach(const struct daemon *d)
 	return d->noise ? rules : rules & ~GUARD_BIT(GUARD_NOISE);
 }
 
+/* Who only watches says what would be done. */
+static bool has_real_time(const struct daemon *d)
+{
+	const struct placer_ops *ops = d->placer_ops;
+
+	return !daemon_places(d) || (ops->real_time && ops->real_time(d->placer));
+}
+
 /* A placer may have put off what is dear: moving a tool that stays. */
 static bool is_apply_due(const struct daemon *d)
 {
@@ -519,6 +527,7 @@ void manage_decide(struct daemon *d)
 	allow_real_time(d, &p);
 	note_feeding(d, &p);
 	d->settings.guard_rules = rules_in_reach(d);
+	d->settings.real_time = has_real_time(d);
 	policy_decide(&p.snap, p.verdict, &d->policy, &d->plan);
 	d->count.decisions++;
 	tell_plan(d, &old);

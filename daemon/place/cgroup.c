@@ -352,6 +352,11 @@ static void cgroup_forget(struct placer *base, uint32_t tid)
 	drop(cp, m);
 }
 
+static bool cgroup_real_time(struct placer *base)
+{
+	return placer_task.real_time(to_cgroup(base)->task);
+}
+
 static int cgroup_explain(struct placer *base, uint32_t tid, char *buf, size_t len)
 {
 	struct cgroup_placer *cp = to_cgroup(base);
@@ -401,6 +406,7 @@ const struct placer_ops placer_cgroup = {
 	.apply = cgroup_apply,
 	.place = cgroup_place,
 	.forget = cgroup_forget,
+	.real_time = cgroup_real_time,
 	.explain = cgroup_explain,
 	.undo = cgroup_undo,
 	.close = cgroup_close,

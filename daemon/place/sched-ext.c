@@ -316,6 +316,11 @@ static void sched_forget(struct placer *base, uint32_t tid)
 		drop(sp, k);
 }
 
+static bool sched_real_time(struct placer *base)
+{
+	return placer_task.real_time(to_sched(base)->task);
+}
+
 static void say_counts(const struct sched_placer *sp)
 {
 	const unsigned long long *n = sp->skel->bss->counts;
@@ -663,6 +668,7 @@ static void sched_close(struct placer *base)
 	.grant = sched_grant,		\
 	.beat = sched_beat,		\
 	.forget = sched_forget,		\
+	.real_time = sched_real_time,	\
 	.explain = sched_explain,	\
 	.undo = sched_undo,		\
 	.close = sched_close,		\

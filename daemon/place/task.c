@@ -351,6 +351,13 @@ static int task_place(struct placer *base, const struct place_task *task)
 	return carry_out(tp, take_task(tp, task, NULL));
 }
 
+static bool task_real_time(struct placer *base)
+{
+	const struct task_placer *tp = to_task(base);
+
+	return !tp->masks_only && !tp->no_real_time;
+}
+
 static void task_forget(struct placer *base, uint32_t tid)
 {
 	struct task_placer *tp = to_task(base);
@@ -486,6 +493,7 @@ const struct placer_ops placer_task = {
 	.apply = task_apply,
 	.place = task_place,
 	.forget = task_forget,
+	.real_time = task_real_time,
 	.explain = task_explain,
 	.undo = task_undo,
 	.close = task_close,

@@ -3,17 +3,20 @@
  * The plan follows how active feeders wait.
  *
  * One that blocks is helped by classes alone: in a real-time class its wake
- * preempts at once, and no core has to be kept (realtime.c). The threads
- * around it stay in the fair class, where classes decide only among tasks that
- * share one cgroup or session: beside a tool in another one, a core is kept.
+ * preempts at once, and no core has to be kept (realtime.c). Nor need tools stand
+ * aside for it. The threads around it stay in the fair class, where classes decide
+ * only among tasks that share one cgroup or session: beside a tool in another one,
+ * a core is kept.
  *
  * One that spins or yields never wakes; since 6.18 (and in stable trees) a
  * yield even forfeits what the feeder is owed, so whoever shares its core
  * runs a full slice. It needs a core without tools: their masks leave one
  * out, the feeder's stays wide.
  *
- * Tools in the idle class starve beside other work of normal class, so they
- * are there only while a feeder is active, and for a short time after; and,
+ * Tools in the idle class starve beside other work of normal class, and none of them
+ * preempts another when it wakes: those that wait for each other, as at a barrier or
+ * for a child, lose a tenth of their work and more. So they are there only for threads
+ * that gain by it; only while a feeder is active, and for a short time after; and,
  * where a core is kept, only while there is no such work (crowd.c).
  *
  * A core is lent as soon as its feeder is quiet and taken back by the next
@@ -257,6 +260,35 @@ static void plan_aside(const struct snapshot *snap, struct role_plan *r,
 	r->set_mask = true;
 }
 
+/* Is a tool of its own class in the way of @t? Not of one in a real-time class. */
+static bool minds_tools(const struct snapshot *snap, const struct verdict *v,
+			const struct snap_task *t)
+{
+	return v->role == STARLING_ROLE_SERVICE ||
+		(policy_feeding(snap, v, t) && !policy_real_time(snap, v, t));
+}
+
+/*
+ * To change the class of all tools takes its time: not back and forth. But a feeder of
+ * which nothing is known yet is soon another case.
+ */
+static bool set_aside(const struct snapshot *snap, const struct verdict *v,
+		      struct policy_state *st, bool kept)
+{
+	bool needed = kept || st->guard.rule[GUARD_PRIORITY].withdrawn;
+
+	for (size_t i = 0; i < snap->ntask; i++) {
+		if (!minds_tools(snap, &v[i], &snap->task[i]))
+			continue;
+		needed = true;
+		if (v[i].role == STARLING_ROLE_SERVICE ||
+		    snap->task[i].wait_style != STARLING_WAIT_UNKNOWN)
+			st->aside_ns = snap->now_ns;
+	}
+	return needed || (st->aside_ns &&
+			  since(snap->now_ns, st->aside_ns) < snap->set->class_keep_ns);
+}
+
 /* Where there are slow cores, tools leave the fast ones to the others. */
 static void plan_prefer(const struct topology *topo, struct role_plan *r,
 			const struct plan *plan)
@@ -290,7 +322,7 @@ static void plan_roles(const struct snapshot *snap, struct plan *plan, bool crow
 	plan_prefer(snap->topo, &plan->role[STARLING_ROLE_TOOL], plan);
 	plan_prefer(snap->topo, &plan->role[STARLING_ROLE_BACKGROUND], plan);
 	plan_clamps(snap->topo, plan);
-	if (crowded)
+	if (crowded || plan->spared)
 		plan->role[STARLING_ROLE_TOOL].idle_class = false;
 }
 
@@ -315,8 +347,8 @@ static const char *tool_class(const struct plan *plan)
 {
 	if (plan->role[STARLING_ROLE_TOOL].idle_class)
 		return "idle class";
-	return plan->left_out & GUARD_BIT(GUARD_ASIDE) ? "normal class" :
-		"normal class: crowded";
+	return plan->spared || plan->left_out & GUARD_BIT(GUARD_ASIDE) ?
+		"normal class" : "normal class: crowded";
 }
 
 static void say_active(struct plan *plan, const struct tally *n, const struct snapshot *snap)
@@ -495,7 +527,9 @@ static unsigned int rules_of(const struct plan *plan, const struct policy_state 
 			rules |= GUARD_BIT(GUARD_CROWD);
 	}
 	if (kept || classes)
-		rules |= GUARD_BIT(GUARD_ASIDE) | GUARD_BIT(GUARD_PRIORITY);
+		rules |= GUARD_BIT(GUARD_PRIORITY);
+	if ((kept || classes) && !plan->spared)
+		rules |= GUARD_BIT(GUARD_ASIDE);
 	return rules;
 }
 
@@ -515,6 +549,8 @@ static void ask_guard(const struct snapshot *snap, const struct verdict *v,
 		CPU_ZERO(&plan->protected_cpus);
 		CPU_ZERO(&plan->reserved_cpus);
 	}
+	if (plan->left_out & GUARD_BIT(GUARD_PRIORITY))
+		plan->spared = false;
 	if (!(plan->left_out & GUARD_BIT(GUARD_NOISE)))
 		plan->quiet_cpus = plan->protected_cpus;
 }
@@ -559,6 +595,7 @@ void policy_decide(const struct snapshot *snap, const struct verdict *v,
 	else
 		plan->protected_cpus = st->protected_cpus;
 	wanted = CPU_COUNT(&plan->protected_cpus);
+	plan->spared = !set_aside(snap, v, st, wanted);
 	ask_guard(snap, v, st, plan, n.active, classes);
 	kept = CPU_COUNT(&plan->protected_cpus);
 	crowded = crowd_update(snap, v, st, wanted) &&

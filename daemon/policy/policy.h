@@ -54,6 +54,7 @@ struct policy_settings {
 	unsigned int path_hops;		/* request path around a feeder; 2 */
 	unsigned int path_wakes_per_s;	/* edge weaker than this is no path; 2 */
 	uint64_t class_keep_ns;		/* all quiet this long: classes back; 3 s */
+	bool real_time;			/* the placer can give real-time classes; on */
 	bool guard;			/* try rules, and withdraw what does not help; on */
 	uint64_t guard_epoch_ns;	/* measured with a rule, then without it; 2 s */
 	unsigned int guard_rules;	/* that can be left out: GUARD_BITs; all */
@@ -139,6 +140,7 @@ struct plan {
 	cpu_set_t reserved_cpus;	/* would be protected; lent at present */
 	cpu_set_t quiet_cpus;		/* of the protected ones: free of the machine's noise */
 	unsigned int left_out;		/* rules that the guard leaves out: GUARD_BITs */
+	bool spared;			/* tools keep their class: nobody minds them */
 	struct role_plan role[__STARLING_ROLE_MAX];
 	unsigned int feeders_active;
 	unsigned int feeders;
@@ -158,6 +160,7 @@ struct policy_state {
 	uint64_t away_ns;	/* some were given away then, and not taken back */
 	uint64_t linger_ns;	/* keep a quiet core this much longer: back-off */
 	uint64_t digest;	/* of the last plan's content */
+	uint64_t aside_ns;	/* last time that somebody minded tools beside it */
 	uint64_t apart_ns;	/* last time that a tool was out of the classes' reach */
 	uint64_t look_ns;	/* start of a look at what agents get (crowd.h) */
 	uint64_t look_run_ns;

@@ -26,7 +26,8 @@ bool policy_real_time(const struct snapshot *snap, const struct verdict *v,
 {
 	unsigned int part = t->real_time ? LEAVE_PART : ENTER_PART;
 
-	return v->role == STARLING_ROLE_FEEDER && t->wait_style == STARLING_WAIT_BLOCK &&
+	return snap->set->real_time && v->role == STARLING_ROLE_FEEDER &&
+		t->wait_style == STARLING_WAIT_BLOCK &&
 		is_below(t->recent_ns, snap->round_ns, LEAVE_PART) &&
 		is_below(t->d_run_ns, snap->window_ns, part);
 }

@@ -29,10 +29,40 @@ static void blocking_needs_no_core(void **x)
 {
 	two_cpus(STARLING_WAIT_BLOCK);
 	assert_int_equal(CPU_COUNT(&s.plan.protected_cpus), 0);
-	assert_false(tool()->set_mask);
-	assert_true(tool()->idle_class);
+	assert_false(tool()->set_mask || tool()->idle_class);
+	assert_true(s.plan.role[STARLING_ROLE_BACKGROUND].idle_class);
+	assert_non_null(strstr(s.plan.why, "tools in the normal class on all CPUs"));
 	assert_int_equal(s.plan.role[STARLING_ROLE_FEEDER].nice_delta, -15);
 	assert_int_equal(s.plan.role[STARLING_ROLE_SERVICE].nice_delta, -10);
+	(void)x;
+}
+
+/* Real time goes before all tools; whoever gains by their class is in the normal one. */
+static void tools_stand_aside_for_the_fair_class(void **x)
+{
+	two_cpus(STARLING_WAIT_BLOCK);
+	scene_task(&s, 101, 100);
+	scene_wakes(&s, 100, 101, 50);
+	scene_busy(&s, MS);
+	assert_int_equal(scene_verdict(&s, 101)->role, STARLING_ROLE_SERVICE);
+	assert_true(tool()->idle_class);
+	two_cpus(STARLING_WAIT_BLOCK);
+	s.task[0].d_run_ns = s.snap.window_ns / 2;	/* too much for real time */
+	scene_busy(&s, MS);
+	assert_true(tool()->idle_class);
+	s.task[0].d_run_ns = 0;
+	scene_busy(&s, 2900 * MS);
+	assert_true(tool()->idle_class);		/* not back and forth */
+	scene_busy(&s, 200 * MS);
+	assert_false(tool()->idle_class);
+	s.set.real_time = false;			/* a machine that refuses it */
+	scene_busy(&s, MS);
+	assert_true(tool()->idle_class);
+	two_cpus(STARLING_WAIT_BLOCK);			/* or the guard does */
+	assert_false(tool()->idle_class);
+	s.state.guard.rule[GUARD_PRIORITY].withdrawn = true;
+	scene_busy(&s, MS);
+	assert_true(tool()->idle_class);
 	(void)x;
 }
 
@@ -235,7 +265,13 @@ static void the_style_becomes_known(void **x)
 	assert_int_equal(CPU_COUNT(&s.plan.protected_cpus), 0);
 	assert_int_equal(CPU_COUNT(&s.plan.reserved_cpus), 0);
 	assert_false(tool()->set_mask);
+	assert_true(tool()->idle_class);	/* it ran all the time until now */
+	two_cpus(STARLING_WAIT_UNKNOWN);
 	assert_true(tool()->idle_class);
+	s.task[0].wait_style = STARLING_WAIT_BLOCK;
+	s.task[0].d_run_ns = 0;
+	scene_busy(&s, 200 * MS);
+	assert_false(tool()->idle_class);
 	(void)x;
 }
 
@@ -420,9 +456,10 @@ static void classes_are_withdrawn(void **x)
 {
 	two_cpus(STARLING_WAIT_BLOCK);
 	scene_step(&s, 2900 * MS);
-	assert_true(tool()->idle_class);
+	assert_int_equal(s.plan.role[STARLING_ROLE_FEEDER].nice_delta, -15);
+	assert_true(s.plan.role[STARLING_ROLE_BACKGROUND].idle_class);
 	scene_step(&s, 200 * MS);
-	assert_false(tool()->idle_class);
+	assert_false(s.plan.role[STARLING_ROLE_BACKGROUND].idle_class);
 	assert_int_equal(s.plan.role[STARLING_ROLE_FEEDER].nice_delta, 0);
 	assert_int_equal(s.plan.feeders, 1);
 	assert_non_null(strstr(s.plan.why, "nothing changed"));
@@ -640,6 +677,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(blocking_needs_no_core),
+		cmocka_unit_test(tools_stand_aside_for_the_fair_class),
 		cmocka_unit_test(real_time_is_for_sleepers),
 		cmocka_unit_test(real_time_is_for_feeders),
 		cmocka_unit_test(spinning_and_yielding_get_a_core),
