@@ -134,7 +134,7 @@ static __always_inline int executed(struct task_struct *p)
 		st->role = STARLING_ROLE_TOOL;
 		st->source = STARLING_BY_LINEAGE;
 	}
-	event_task(PROBE_EXEC, p, st, true);
+	event_task(PROBE_EXEC, p, st, !execs_awaited);
 	return 0;
 }
 

@@ -129,6 +129,7 @@ bool launches_probed;		/* a launch window is open */
 bool yields_probed;		/* and one for sched_yield() */
 bool returns_probed;		/* windows have the returns of waits */
 bool waits_wanted;		/* each wait is to be told, with its end */
+bool execs_awaited;		/* it looks again soon: no need to wake it for one */
 __u32 uvm_major;			/* of nvidia-uvm; 0: none */
 __u64 irq_entry[PROBE_IRQ_RANGES][2];	/* code where interrupts come in */
 bool adopt;			/* the next look at all tasks adopts children */

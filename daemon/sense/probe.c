@@ -369,6 +369,11 @@ void probe_waits(struct probe *p, probe_wait_fn fn, void *ctx)
 	p->skel->bss->waits_wanted = fn;
 }
 
+void probe_execs_awaited(struct probe *p, bool on)
+{
+	p->skel->bss->execs_awaited = on;
+}
+
 uint64_t probe_waits_lost(const struct probe *p)
 {
 	return p->skel->bss->dropped[PROBE_DROP_WAIT];

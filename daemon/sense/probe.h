@@ -37,6 +37,9 @@ void probe_waits(struct probe *p, probe_wait_fn fn, void *ctx);
 /* Those that could not be told, so far. */
 uint64_t probe_waits_lost(const struct probe *p);
 
+/* Do not wake the reader for each program that a member executes: it comes by itself. */
+void probe_execs_awaited(struct probe *p, bool on);
+
 int probe_fd(const struct probe *p);
 /* Take in what the ring has. */
 int probe_dispatch(struct probe *p);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 #include "daemon/sense/array.h"
@@ -22,6 +23,8 @@
 /* How often to look whether the module was loaded. */
 #define MODULE_EVERY_NS	(2 * 1000000000ULL)
 #define DEVICES_EVERY_NS	(10 * 1000000000ULL)
+/* A tool is placed when it begins. Of many at once, most are gone after that. */
+#define EXECS_EVERY_NS		4000000
 
 struct sense {
 	struct sense_opts opts;
@@ -29,6 +32,8 @@ struct sense {
 	int epfd;
 	struct probe *probe;
 	struct cuda *cuda;
+	int execs;		/* timer: when to look for more that executed a program */
+	bool execs_seen;	/* one did, since the last look */
 	struct kmod *kmod;
 	struct proc *proc;
 	struct gpus *gpus;	/* NULL: not asked */
@@ -109,6 +114,7 @@ static void on_probe_event(void *ctx, const struct probe_event *ev)
 
 	switch (ev->type) {
 	case PROBE_EXEC:
+		s->execs_seen = true;
 		hand_on(s, SENSE_EXEC, ev);
 		break;
 	case PROBE_EXIT:
@@ -150,6 +156,12 @@ static int watch_fd(struct sense *s, int fd)
 	return epoll_ctl(s->epfd, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
 }
 
+static int open_timer(struct sense *s)
+{
+	s->execs = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	return s->execs < 0 ? -errno : watch_fd(s, s->execs);
+}
+
 static int open_bpf(struct sense *s)
 {
 	int err = probe_open(&s->probe, on_probe_event, s, &s->mode.missing);
@@ -161,6 +173,8 @@ static int open_bpf(struct sense *s)
 		err = cuda_open(&s->cuda, s->probe, s->opts.cuda_lib);
 	if (!err)
 		err = watch_fd(s, cuda_fd(s->cuda));
+	if (!err)
+		err = open_timer(s);
 	if (err)
 		return err;
 	s->mode.bpf = true;
@@ -197,6 +211,7 @@ int sense_open(struct sense **out, const struct sense_opts *opts)
 	if (!s)
 		return -ENOMEM;
 	s->opts = *opts;
+	s->execs = -1;
 	s->epfd = epoll_create1(EPOLL_CLOEXEC);
 	if (s->epfd < 0) {
 		free(s);
@@ -229,6 +244,8 @@ void sense_close(struct sense *s)
 	cuda_close(s->cuda);
 	probe_close(s->probe);
 	proc_close(s->proc);
+	if (s->execs >= 0)
+		close(s->execs);
 	close(s->epfd);
 	array_free(&s->merged);
 	array_free(&s->agents);
@@ -298,12 +315,33 @@ int sense_fd(const struct sense *s)
 	return s->probe ? s->epfd : -1;
 }
 
+/*
+ * One program that is executed wakes the daemon; while there are more, it looks by
+ * itself, which costs a storm of short tools a fraction of as many wakes.
+ */
+static void await_execs(struct sense *s)
+{
+	const struct itimerspec soon = { .it_value.tv_nsec = EXECS_EVERY_NS };
+
+	if (s->execs_seen && !timerfd_settime(s->execs, 0, &soon, NULL))
+		probe_execs_awaited(s->probe, true);
+	s->execs_seen = false;
+}
+
 int sense_dispatch(struct sense *s)
 {
+	uint64_t ticks;
+	int err;
+
 	if (!s->probe)
 		return 0;
 	cuda_timer(s->cuda);
-	return probe_dispatch(s->probe);
+	/* first: what comes while the others are read wakes again */
+	if (read(s->execs, &ticks, sizeof(ticks)) > 0)
+		probe_execs_awaited(s->probe, false);
+	err = probe_dispatch(s->probe);
+	await_execs(s);
+	return err;
 }
 
 int sense_tick(struct sense *s, uint64_t now_ns)
