@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 enum { DRIVER_VERSION = 12040 };
 
@@ -63,6 +64,7 @@ static const struct {
 	{ CU_ATTR_MANAGED_MEMORY, 1 },
 	{ CU_ATTR_COMPUTE_PREEMPTION_SUPPORTED, 0 },
 	{ CU_ATTR_NUMA_ID, -1 },
+	{ CU_ATTR_MPS_ENABLED, 0 },	/* see find_mps() */
 	{ CU_ATTR_HOST_NUMA_ID, 0 },
 };
 
@@ -70,8 +72,8 @@ static const struct {
 
 enum { DEVICES_MAX = 8 };
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static int visible[DEVICES_MAX], nvisible;
+static pthread_once_t once = PTHREAD_ONCE_INIT, mps_once = PTHREAD_ONCE_INIT;
+static int visible[DEVICES_MAX], nvisible, mps;
 
 static void make_uuid(char uuid[16], int n)
 {
@@ -98,6 +100,19 @@ static int find_device(const char *word, size_t len, int count)
 		if ((len == 1 && word[0] == '0' + i) || is_named(word, len, i))
 			return i;
 	return -1;
+}
+
+/*
+ * The driver decides when it starts, by who answers at these pipes. Here that something
+ * of that name is there does; clients still have the device in turns.
+ */
+static void find_mps(void)
+{
+	const char *dir = getenv("CUDA_MPS_PIPE_DIRECTORY");
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/control", dir && *dir ? dir : "/tmp/nvidia-mps");
+	mps = !access(path, F_OK);
 }
 
 /* As the driver reads it: up to the first word that is none. */
@@ -129,6 +144,7 @@ EXPORT CUresult cuInit(unsigned int flags)
 {
 	if (flags)
 		return CUDA_ERROR_INVALID_VALUE;
+	pthread_once(&mps_once, find_mps);
 	return emu_device_number(0) < 0 ? CUDA_ERROR_NO_DEVICE : emu_client_init();
 }
 
@@ -257,6 +273,8 @@ EXPORT CUresult cuDeviceGetAttribute(int *value, int attr, CUdevice dev)
 				*value += emu_device_number(dev);
 			else if (attr == CU_ATTR_INTEGRATED && getenv("GPUEMU_INTEGRATED"))
 				*value = atoi(getenv("GPUEMU_INTEGRATED"));
+			else if (attr == CU_ATTR_MPS_ENABLED)
+				*value = mps;
 			return CUDA_SUCCESS;
 		}
 	}
