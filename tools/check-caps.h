@@ -7,6 +7,7 @@
 #define STARLING_CHECK_CAPS_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 /* report_caps() of this machine; an empty list: no answer, said on stderr. */
 json_t *check_caps(void);
@@ -15,6 +16,11 @@ json_t *check_caps(void);
  * moment, so it is done only when asked for. Empty: none, said on stderr.
  */
 json_t *check_cuda(void);
+/*
+ * Would CUDA, in this environment, share by MPS all devices that it shows? No context
+ * is made for that. Else @why not.
+ */
+bool check_mps(char *why, size_t size);
 
 /*
  * Run @fn in a child, send it a byte and read its answer, @len bytes at the most and

@@ -18,12 +18,14 @@ enum { DEVICES_MAX = 16 };
 
 enum {
 	ATTR_SMS = 16, ATTR_INTEGRATED = 18, ATTR_MAJOR = 75, ATTR_MINOR = 76,
+	ATTR_MPS_ENABLED = 133,
 };
 
 struct cuda_device {
 	char name[64];
 	char pci[20];
 	int sms, integrated, major, minor;
+	int mps;		/* 1: what we would run there is shared; -1: not known */
 	bool has_priorities;
 	int least, greatest;	/* of a stream; a smaller number goes first */
 };
@@ -84,6 +86,28 @@ static bool load(struct cuda_lib *c, struct cuda_facts *f)
 	return true;
 }
 
+/*
+ * Whether a process uses MPS is settled in its cuInit(), by CUDA_MPS_PIPE_DIRECTORY and
+ * by whether a control daemon answers there: so it is the child's answer, with the
+ * environment that we have. Old drivers do not know the question.
+ */
+static int ask_mps(const struct cuda_lib *c, int dev)
+{
+	int mps = 0;
+
+	return c->attr(&mps, ATTR_MPS_ENABLED, dev) ? -1 : !!mps;
+}
+
+static void ask_context(const struct cuda_lib *c, int dev, struct cuda_device *out)
+{
+	void *ctx;
+
+	if (c->retain(&ctx, dev))
+		return;
+	out->has_priorities = !c->current(ctx) && !c->priorities(&out->least, &out->greatest);
+	c->release(dev);
+}
+
 static void ask_device(const struct cuda_lib *c, int dev, struct cuda_device *out)
 {
 	const struct {
@@ -92,19 +116,15 @@ static void ask_device(const struct cuda_lib *c, int dev, struct cuda_device *ou
 		{ ATTR_SMS, &out->sms }, { ATTR_INTEGRATED, &out->integrated },
 		{ ATTR_MAJOR, &out->major }, { ATTR_MINOR, &out->minor },
 	};
-	void *ctx;
 
 	c->name(out->name, sizeof(out->name), dev);
 	c->pci(out->pci, sizeof(out->pci), dev);
 	for (size_t i = 0; i < sizeof(attrs) / sizeof(attrs[0]); i++)
 		c->attr(attrs[i].to, attrs[i].attr, dev);
-	if (c->retain(&ctx, dev))
-		return;
-	out->has_priorities = !c->current(ctx) && !c->priorities(&out->least, &out->greatest);
-	c->release(dev);
+	out->mps = ask_mps(c, dev);
 }
 
-static void ask(struct cuda_facts *f)
+static void ask(struct cuda_facts *f, bool contexts)
 {
 	struct cuda_lib c;
 	int err;
@@ -121,11 +141,14 @@ static void ask(struct cuda_facts *f)
 	c.version(&f->version);
 	if (f->n > DEVICES_MAX)
 		f->n = DEVICES_MAX;
-	for (int i = 0; i < f->n; i++)
+	for (int i = 0; i < f->n; i++) {
 		ask_device(&c, i, &f->device[i]);
+		if (contexts)
+			ask_context(&c, i, &f->device[i]);
+	}
 }
 
-static int answer(int fd)
+static int answer(int fd, bool contexts)
 {
 	static struct cuda_facts f;
 	char question;
@@ -133,8 +156,34 @@ static int answer(int fd)
 	/* one that is left unread would undo the answer */
 	if (recv(fd, &question, 1, 0) != 1)
 		return 1;
-	ask(&f);
+	ask(&f, contexts);
 	return send(fd, &f, sizeof(f), MSG_NOSIGNAL) != sizeof(f);
+}
+
+static int answer_all(int fd)
+{
+	return answer(fd, true);
+}
+
+static int answer_devices(int fd)
+{
+	return answer(fd, false);
+}
+
+/* False: @why, for people. */
+static bool get_facts(int (*fn)(int fd), struct cuda_facts *f, char *why, size_t size)
+{
+	ssize_t n = check_in_child(fn, f, sizeof(*f));
+
+	if (n == sizeof(*f) && !f->why[0])
+		return true;
+	if (n == sizeof(*f))
+		snprintf(why, size, "no CUDA: %s", f->why);
+	else
+		snprintf(why, size, "%s", n == -ETIMEDOUT ?
+			 "the CUDA driver does not answer: see dmesg" :
+			 "the CUDA driver's library has crashed: reinstall the driver");
+	return false;
 }
 
 /* SMs of the smallest part that a green context can have, by compute capability. */
@@ -150,6 +199,7 @@ static json_t *report_device(const struct cuda_facts *f, const struct cuda_devic
 			      "compute_capability", d->major + d->minor / 10.0);
 
 	json_object_set_new(o, "driver_version", json_integer(f->version));
+	json_object_set_new(o, "mps", d->mps < 0 ? json_null() : json_boolean(d->mps));
 	json_object_set_new(o, "stream_priorities", d->has_priorities ?
 			    json_pack("[i, i]", d->least, d->greatest) : json_null());
 	/* by the vendor's table: the smallest part is not asked of the driver */
@@ -162,14 +212,29 @@ json_t *check_cuda(void)
 {
 	static struct cuda_facts f;
 	json_t *list = json_array();
-	ssize_t n = check_in_child(answer, &f, sizeof(f));
+	char why[128];
 
-	if (n != sizeof(f))
-		cli_error(n == -ETIMEDOUT ? "the CUDA driver does not answer: see dmesg" :
-			  "the CUDA driver's library has crashed: reinstall the driver");
-	else if (f.why[0])
-		cli_error("no CUDA: %s", f.why);
-	for (int i = 0; n == sizeof(f) && i < f.n; i++)
-		json_array_append_new(list, report_device(&f, &f.device[i]));
+	if (!get_facts(answer_all, &f, why, sizeof(why)))
+		cli_error("%s", why);
+	else
+		for (int i = 0; i < f.n; i++)
+			json_array_append_new(list, report_device(&f, &f.device[i]));
 	return list;
+}
+
+bool check_mps(char *why, size_t size)
+{
+	static struct cuda_facts f;
+
+	if (!get_facts(answer_devices, &f, why, size))
+		return false;
+	for (int i = 0; i < f.n; i++) {
+		if (f.device[i].mps == 1)
+			continue;
+		snprintf(why, size, f.device[i].mps < 0 ? "the driver cannot tell for %s" :
+			 "CUDA would not share %s by it", f.device[i].pci);
+		return false;
+	}
+	snprintf(why, size, "CUDA shows no device");
+	return f.n > 0;
 }

@@ -146,6 +146,7 @@ static const struct column cuda_columns[] = {
 	{ "INTEGRATED", "integrated", 0, table_yes },
 	{ "PRIORITIES", "stream_priorities", 0, format_priorities },
 	{ "GREEN", "green_contexts", SCOLS_FL_RIGHT, table_int },
+	{ "MPS", "mps", 0, table_yes },
 	{ 0 },
 };
 

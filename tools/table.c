@@ -21,7 +21,8 @@ void table_real(const json_t *row, const char *key, char *buf, size_t len)
 
 void table_yes(const json_t *row, const char *key, char *buf, size_t len)
 {
-	snprintf(buf, len, "%s", json_is_true(json_object_get(row, key)) ? "yes" : "no");
+	if (field_known(row, key))
+		snprintf(buf, len, "%s", json_is_true(json_object_get(row, key)) ? "yes" : "no");
 }
 
 static int add_row(struct libscols_table *tb, const struct column *columns,
