@@ -12,8 +12,11 @@ const char *argp_program_version = "starlingd " STARLING_VERSION;
 enum {
 	OPT_PLACER = 0x100, OPT_RUNDIR, OPT_SOCKET, OPT_NO_BPF, OPT_NO_KMOD,
 	OPT_CUDA_LIB, OPT_UNDO, OPT_LEASES, OPT_NOISE, OPT_GUARD, OPT_GUARD_EPOCH,
-	OPT_SCHED_EXT, OPT_SCHED_PARTIAL, OPT_GPU,
+	OPT_SCHED_EXT, OPT_SCHED_PARTIAL, OPT_GPU, OPT_MPS,
 };
+
+/* Where NVIDIA's control daemon is if it is not told otherwise. */
+#define MPS_PIPE_DEFAULT "/tmp/nvidia-mps"
 
 static const struct argp_option option_table[] = {
 	{ "dry-run", 'n', NULL, 0, "Detect and decide, change nothing", 0 },
@@ -32,6 +35,9 @@ static const struct argp_option option_table[] = {
 	{ "cuda-lib", OPT_CUDA_LIB, "PATH", 0, "Watch this libcuda too", 0 },
 	{ "gpu", OPT_GPU, "on|off", 0,
 	  "Ask GPU drivers who uses them, how much and for how long (default: on)", 0 },
+	{ "mps", OPT_MPS, "off|on|DIR", 0,
+	  "May 'starling run --gpu=share' use NVIDIA's MPS? on: by its pipes in "
+	  MPS_PIPE_DEFAULT ", DIR: in DIR (default: off)", 0 },
 	{ "noise", OPT_NOISE, "on|off", 0,
 	  "Keep interrupts and kernel threads off protected CPUs (default: on)", 0 },
 	{ "guard", OPT_GUARD, "on|off", 0,
@@ -146,6 +152,16 @@ static void parse_sched_ext(struct options *o, const char *arg, struct argp_stat
 	o->sched_ext = use;
 }
 
+/* A path from the root: who asks for it may be in another directory. */
+static void parse_mps(struct options *o, const char *arg, struct argp_state *state)
+{
+	bool on = !strcmp(arg, "on");
+
+	if (!on && strcmp(arg, "off") && arg[0] != '/')
+		argp_error(state, "--mps is off, on or a directory from / on, not '%s'", arg);
+	o->mps_pipe = on ? MPS_PIPE_DEFAULT : arg[0] == '/' ? arg : NULL;
+}
+
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct options *o = state->input;
@@ -161,6 +177,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_SCHED_EXT:
 		parse_sched_ext(o, arg, state);
+		return 0;
+	case OPT_MPS:
+		parse_mps(o, arg, state);
 		return 0;
 	case 'v':
 		log_set_level(LOG_DEBUG);

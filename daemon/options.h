@@ -24,6 +24,7 @@ struct options {
 	uint64_t guard_epoch_ns;	/* 0: the policy's own */
 	bool sched_partial;	/* sched_ext is for agents' tasks alone */
 	bool no_noise;		/* leave interrupts and kernel threads where they are */
+	const char *mps_pipe;	/* where programs may use MPS; NULL: nowhere */
 };
 
 /*

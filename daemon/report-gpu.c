@@ -135,6 +135,17 @@ json_t *report_sources(unsigned int source)
 	return sources(source);
 }
 
+/* What "starling run --gpu=share" goes by. */
+static json_t *mps(const struct daemon *d)
+{
+	const char *pipe = d->opt.mps_pipe;
+	json_t *o = json_object();
+
+	put(o, "allowed", json_boolean(pipe));
+	put(o, "pipe", pipe ? json_string(pipe) : json_null());
+	return o;
+}
+
 json_t *report_gpu(const struct daemon *d)
 {
 	const struct gpus *g = sense_gpus(d->sense);
@@ -145,6 +156,7 @@ json_t *report_gpu(const struct daemon *d)
 
 	put(o, "known", json_boolean(!why));
 	put(o, "why", why ? json_string(why) : json_null());
+	put(o, "mps", mps(d));
 	if (!g)
 		return o;
 	put(o, "reader", reader(link));

@@ -2,6 +2,7 @@
 #include "daemon/varlink.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -162,31 +163,56 @@ static int call_answer(json_t *msg, json_t **out)
 	return 1;
 }
 
-int varlink_call(const char *path, const char *method, json_t *params,
-		 json_t **out)
+/* Who called listen(): the other end cannot choose what is said of it. */
+static bool is_root(int fd)
 {
-	json_t *msg = varlink_make_call(method, params);
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	return !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) && !peer.uid;
+}
+
+static int exchange(int fd, json_t *msg, json_t **out)
+{
 	char *text = NULL;
 	json_t *answer;
 	size_t len = 0;
-	int fd, ret;
+	int ret;
 
-	fd = call_connect(path);
-	if (fd < 0) {
-		ret = fd;
-		goto out_msg;
-	}
 	ret = call_send(fd, msg);
 	if (!ret)
 		ret = call_receive(fd, &text, &len);
-	close(fd);
 	if (ret)
-		goto out_msg;
+		return ret;
 	answer = varlink_decode(text, len);
 	free(text);
 	ret = answer ? call_answer(answer, out) : -EPROTO;
 	json_decref(answer);
-out_msg:
+	return ret;
+}
+
+static int call(const char *path, const char *method, json_t *params, json_t **out,
+		bool of_root)
+{
+	json_t *msg = varlink_make_call(method, params);
+	int fd = call_connect(path), ret = fd;
+
+	if (fd >= 0) {
+		ret = of_root && !is_root(fd) ? -EPERM : exchange(fd, msg, out);
+		close(fd);
+	}
 	json_decref(msg);
 	return ret;
+}
+
+int varlink_call(const char *path, const char *method, json_t *params,
+		 json_t **out)
+{
+	return call(path, method, params, out, false);
+}
+
+int varlink_call_root(const char *path, const char *method, json_t *params,
+		      json_t **out)
+{
+	return call(path, method, params, out, true);
 }

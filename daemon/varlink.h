@@ -43,5 +43,11 @@ json_t *varlink_decode(const char *text, size_t len);
  */
 int varlink_call(const char *path, const char *method, json_t *params,
 		 json_t **out);
+/*
+ * The same where the answer is the administrator's word, and @path perhaps whoever's:
+ * -EPERM, and nothing is asked, if it is not root who listens there.
+ */
+int varlink_call_root(const char *path, const char *method, json_t *params,
+		      json_t **out);
 
 #endif
