@@ -55,8 +55,10 @@ void cli_error(const char *fmt, ...)
 	fputc('\n', stderr);
 }
 
+typedef int (*call_fn)(const char *path, const char *method, json_t *params, json_t **out);
+
 static int call(const struct common *o, const char *method, json_t *params,
-		json_t **out, char *path, size_t len)
+		json_t **out, char *path, size_t len, call_fn fn)
 {
 	char name[128];
 	int err = path_socket(o->socket, NULL, path, len);
@@ -66,7 +68,7 @@ static int call(const struct common *o, const char *method, json_t *params,
 		return err;
 	}
 	snprintf(name, sizeof(name), CONTROL_INTERFACE ".%s", method);
-	return varlink_call(path, name, params, out);
+	return fn(path, name, params, out);
 }
 
 /* An error that the daemon answered with: say it, give the exit code. */
@@ -117,7 +119,7 @@ int cli_call(const struct common *o, const char *method, json_t *params,
 {
 	char path[4096] = "";
 	json_t *answer = NULL;
-	int ret = call(o, method, params, &answer, path, sizeof(path));
+	int ret = call(o, method, params, &answer, path, sizeof(path), varlink_call);
 
 	if (ret < 0)
 		return tell_errno(ret, path);
@@ -135,7 +137,15 @@ int cli_try(const struct common *o, const char *method, json_t *params,
 {
 	char path[4096];
 
-	return call(o, method, params, out, path, sizeof(path));
+	return call(o, method, params, out, path, sizeof(path), varlink_call);
+}
+
+int cli_try_root(const struct common *o, const char *method, json_t *params,
+		 json_t **out)
+{
+	char path[4096];
+
+	return call(o, method, params, out, path, sizeof(path), varlink_call_root);
 }
 
 void cli_print_json(const json_t *value)

@@ -60,6 +60,9 @@ int cli_call(const struct common *o, const char *method, json_t *params,
 /* The same, silent: for commands that can do without. */
 int cli_try(const struct common *o, const char *method, json_t *params,
 	    json_t **out);
+/* And -EPERM if the daemon is not root's: for what only an administrator may say. */
+int cli_try_root(const struct common *o, const char *method, json_t *params,
+		 json_t **out);
 
 /* Print as one JSON document, for people to read too. */
 void cli_print_json(const json_t *value);

@@ -11,9 +11,11 @@
 #include <starling.h>
 #include "daemon/agent.h"
 #include "daemon/roles.h"
+#include "tools/check-caps.h"
 #include "tools/cli.h"
 #include "tools/run-gpu.h"
 #include "tools/run-see.h"
+#include "tools/run-share.h"
 
 struct run {
 	struct common common;
@@ -35,11 +37,12 @@ static const struct argp_option options[] = {
 	{ "priority", 'p', "CLASS", 0,
 	  "interactive, where a person waits for it, normal, or batch (default: normal)", 0 },
 	{ "name", 'n', "NAME", 0, "Name of the agent (default: the command's)", 0 },
-	{ "gpu", OPT_GPU, "lease[,KEY=VALUE...]", 0,
-	  "Take a lease for each stretch of work on the GPU, without a change to COMMAND. Keys: "
-	  "priority (default: the agent's), turn and linger (10ms), memory (16G), "
-	  "reserve (4G), patience (5s), gpu, wait (block, keep), see (one, all)",
-	  0 },
+	{ "gpu", OPT_GPU, "lease|share[,KEY=VALUE...]", 0,
+	  "Without a change to COMMAND, lease: take a lease for each stretch of work on the GPU. "
+	  "Keys: priority (default: the agent's), turn and linger (10ms), memory (16G), "
+	  "reserve (4G), patience (5s), gpu, wait (block, keep), see (one, all). share: work there "
+	  "at the same time as others that share, by MPS, if that is allowed here. Keys: "
+	  "percent (30), priority, memory, gpu, see", 0 },
 	{ "quiet", 'q', NULL, 0, "Say nothing when there is nobody to register with", 0 },
 	{ 0 },
 };
@@ -56,7 +59,7 @@ static void parse_weight(struct run *run, const char *arg, struct argp_state *st
 
 static void parse_gpu(struct run *run, char *arg, struct argp_state *state)
 {
-	char why[160];
+	char why[240];
 
 	if (!run_gpu_parse(&run->gpu, arg, why, sizeof(why)))
 		argp_error(state, "%s", why);
@@ -211,19 +214,16 @@ static const char *uuid_of(const json_t *status, uint64_t n)
 	return uuid ? uuid : "";
 }
 
-/* The command sees only the GPU that it has leases of. */
-static void see(const struct run *run)
+/* The command sees only the GPU that was asked for. */
+static void see(const struct run *run, const json_t *status)
 {
-	json_t *status = NULL;
 	char why[240];
 
 	if (!run->gpu.see_one)
 		return;
-	cli_try(&run->common, "Status", NULL, &status);
 	if (!run_see(run->gpu.settings.gpu, uuid_of(status, run->gpu.settings.gpu), why,
 		     sizeof(why)) && !run->quiet)
 		cli_error("%s", why);
-	json_decref(status);
 }
 
 /* Without the module nothing is put into the command. */
@@ -233,6 +233,7 @@ static bool lease(struct run *run, int fd)
 		.fd = fd, .name = run->name, .weight = run->weight, .role = run->role,
 		.priority = run->priority,
 	};
+	json_t *status = NULL;
 	char why[400];
 
 	if (!run->gpu.lease || fd < 0)
@@ -241,7 +242,10 @@ static bool lease(struct run *run, int fd)
 		cli_error("%s", why);
 		return false;
 	}
-	see(run);
+	if (run->gpu.see_one)
+		cli_try(&run->common, "Status", NULL, &status);
+	see(run, status);
+	json_decref(status);
 	return true;
 }
 
@@ -261,6 +265,57 @@ static bool can_lease(const struct run *run)
 	return can;
 }
 
+/* Where, by the word of root's daemon and of nobody else; NULL, and one line says why. */
+static const char *mps_pipe(const struct run *run, json_t **status)
+{
+	int err = cli_try_root(&run->common, "Status", NULL, status);
+	const json_t *gpu = json_object_get(*status, "gpu");
+	const char *pipe = json_string_value(json_object_get(json_object_get(gpu, "mps"), "pipe"));
+
+	if (err == -EPERM)
+		cli_error("--gpu=share: the starlingd that answers is not root's, "
+			  "and cannot allow MPS");
+	else if (err)
+		cli_error("--gpu=share: starlingd, which may allow MPS, does not answer (%s): "
+			  "start it with --mps on", err < 0 ? strerror(-err) : "an error");
+	else if (!pipe)
+		cli_error("--gpu=share: MPS is not allowed here: 'starlingd --mps on' allows it");
+	return err ? NULL : pipe;
+}
+
+/* Whether the command's CUDA would use MPS is asked with the command's environment. */
+static bool prepare_share(const struct run *run, const char *pipe, const json_t *status)
+{
+	int class = run->priority ? priority_parse(run->priority) : STARLING_CLASS_DEFAULT;
+	char why[400];
+
+	see(run, status);
+	if (!run_share_environment(&run->gpu, pipe, class,
+				   uuid_of(status, run->gpu.settings.gpu), why, sizeof(why)))
+		cli_error("--gpu=share: %s", why);
+	else if (!check_mps(why, sizeof(why)))
+		cli_error("--gpu=share: no MPS by %s: %s; start nvidia-cuda-mps-control -d there, "
+			  "and see 'starling check --cuda'", pipe, why);
+	else
+		return true;
+	return false;
+}
+
+/* Before we are an agent: the child that asks is none of its tasks. */
+static bool share(const struct run *run)
+{
+	json_t *status = NULL;
+	const char *pipe;
+	bool done;
+
+	if (!run->gpu.share)
+		return true;
+	pipe = mps_pipe(run, &status);
+	done = pipe && prepare_share(run, pipe, status);
+	json_decref(status);
+	return done;
+}
+
 int cmd_run(int argc, char **argv)
 {
 	struct run run = { .weight = AGENT_WEIGHT_NORMAL };
@@ -274,7 +329,7 @@ int cmd_run(int argc, char **argv)
 	default_name(&run, name, sizeof(name));
 	if (!run.name)
 		run.name = name;
-	if (!can_lease(&run) || !lease(&run, announce(&run, run.name)))
+	if (!can_lease(&run) || !share(&run) || !lease(&run, announce(&run, run.name)))
 		return EX_RUN_FAILED;
 	execvp(run.cmd[0], run.cmd);
 	err = errno;

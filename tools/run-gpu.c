@@ -19,24 +19,50 @@
 /* Out of the way of scripts, which use low numbers. */
 #define FD_MIN		200
 
+#define AT(member)	offsetof(struct run_gpu, member)
+
+enum kind { KIND_NONE, KIND_LEASE, KIND_SHARE };
+enum {
+	FOR_LEASE = 1 << KIND_LEASE,
+	FOR_SHARE = 1 << KIND_SHARE,
+	FOR_BOTH = FOR_LEASE | FOR_SHARE,
+};
+
+/* Turns, or at the same time; and the keys of each. */
+static const struct {
+	const char *word, *keys, *left_out;
+	size_t offset;		/* of a bool in struct run_gpu */
+} kinds[] = {
+	[KIND_LEASE] = {
+		"lease", "one of priority=, gpu=, turn=, linger=, memory=, reserve=, patience=, "
+		"wait= and see=", "left out: it is for --gpu=lease", AT(lease)
+	},
+	[KIND_SHARE] = {
+		"share", "one of priority=, gpu=, percent=, memory= and see=",
+		"left out: it is for --gpu=share", AT(share)
+	},
+};
+
 static const struct quantity {
 	const char *key;
 	const struct unit *units;
 	uint64_t min, max;
-	size_t offset;		/* in struct gpu_settings */
+	size_t offset;		/* in struct run_gpu */
+	unsigned int kinds;
 	const char *takes;
 } quantities[] = {
-	{ "gpu", quantity_number, 0, STARLING_GPUS_MAX - 1, offsetof(struct gpu_settings, gpu),
+	{ "gpu", quantity_number, 0, STARLING_GPUS_MAX - 1, AT(settings.gpu), FOR_BOTH,
 	  "a number from 0 to 15" },
-	{ "turn", quantity_time, MS / 10, 10 * S, offsetof(struct gpu_settings, turn_ns),
+	{ "percent", quantity_number, 1, 100, AT(percent), FOR_SHARE, "a number from 1 to 100" },
+	{ "turn", quantity_time, MS / 10, 10 * S, AT(settings.turn_ns), FOR_LEASE,
 	  "a time from 100us to 10s" },
-	{ "linger", quantity_time, 0, S, offsetof(struct gpu_settings, linger_ns),
+	{ "linger", quantity_time, 0, S, AT(settings.linger_ns), FOR_LEASE,
 	  "a time from 0ms to 1s" },
-	{ "memory", quantity_bytes, 0, 1ULL << 50, offsetof(struct gpu_settings, memory_bytes),
+	{ "memory", quantity_bytes, 0, 1ULL << 50, AT(settings.memory_bytes), FOR_BOTH,
 	  "bytes, as 16G, at most 1024T" },
-	{ "reserve", quantity_bytes, 0, 1ULL << 50, offsetof(struct gpu_settings, reserve_bytes),
+	{ "reserve", quantity_bytes, 0, 1ULL << 50, AT(settings.reserve_bytes), FOR_LEASE,
 	  "bytes, as 4G, or 0" },
-	{ "patience", quantity_time, 0, 600 * S, offsetof(struct gpu_settings, patience_ns),
+	{ "patience", quantity_time, 0, 600 * S, AT(settings.patience_ns), FOR_LEASE,
 	  "a time from 0ms to 600s" },
 };
 
@@ -64,29 +90,58 @@ static bool set_see(struct run_gpu *g, const char *value)
 static const struct word {
 	const char *key;
 	bool (*set)(struct run_gpu *g, const char *value);
+	unsigned int kinds;
 	const char *takes;
 } words[] = {
-	{ "priority", set_priority, "interactive, normal or batch" },
-	{ "wait", set_wait, "block or keep" },
-	{ "see", set_see, "one or all" },
+	{ "priority", set_priority, FOR_BOTH, "interactive, normal or batch" },
+	{ "wait", set_wait, FOR_LEASE, "block or keep" },
+	{ "see", set_see, FOR_BOTH, "one or all" },
 };
 
-/* NULL: done; else what @key takes, or that there is none. */
-static const char *set(struct run_gpu *g, const char *key, const char *value)
+static const char *other_kind(enum kind kind)
 {
+	return kinds[kind == KIND_LEASE ? KIND_SHARE : KIND_LEASE].left_out;
+}
+
+static const char *set_word(struct run_gpu *g, enum kind kind, const struct word *w,
+			    const char *value)
+{
+	if (!(w->kinds & 1U << kind))
+		return other_kind(kind);
+	return w->set(g, value) ? NULL : w->takes;
+}
+
+static const char *set_quantity(struct run_gpu *g, enum kind kind, const struct quantity *q,
+				const char *value)
+{
+	uint64_t *to = (uint64_t *)((char *)g + q->offset);
+
+	if (!(q->kinds & 1U << kind))
+		return other_kind(kind);
+	return quantity_parse(value, value + strlen(value), q->units, q->min, q->max, to) ?
+		NULL : q->takes;
+}
+
+static enum kind kind_parse(const char *word)
+{
+	for (enum kind k = KIND_LEASE; k <= KIND_SHARE; k++)
+		if (word && !strcmp(kinds[k].word, word))
+			return k;
+	return KIND_NONE;
+}
+
+/* NULL: done; else what @key takes, or that there is none. */
+static const char *set(struct run_gpu *g, enum kind kind, const char *key, const char *value)
+{
+	if (kind_parse(key))
+		return "left out: it is lease, for turns, or share, for the same time";
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (!strcmp(words[i].key, key))
-			return words[i].set(g, value) ? NULL : words[i].takes;
-	for (const struct quantity *q = quantities;
-	     q < quantities + sizeof(quantities) / sizeof(quantities[0]); q++) {
-		uint64_t *to = (uint64_t *)((char *)&g->settings + q->offset);
-
-		if (!strcmp(q->key, key))
-			return quantity_parse(value, value + strlen(value), q->units, q->min,
-					      q->max, to) ? NULL : q->takes;
-	}
-	return "one of priority=, gpu=, turn=, linger=, memory=, reserve=, patience=, wait= and "
-		"see=";
+			return set_word(g, kind, &words[i], value);
+	for (size_t i = 0; i < sizeof(quantities) / sizeof(quantities[0]); i++)
+		if (!strcmp(quantities[i].key, key))
+			return set_quantity(g, kind, &quantities[i], value);
+	return kinds[kind].keys;
 }
 
 void run_gpu_init(struct run_gpu *g)
@@ -95,24 +150,16 @@ void run_gpu_init(struct run_gpu *g)
 	g->settings.class = 0;
 }
 
-bool run_gpu_parse(struct run_gpu *g, char *arg, char *why, size_t size)
+static bool parse_keys(struct run_gpu *g, enum kind kind, char *save, char *why, size_t size)
 {
-	char *save = NULL, *word = strtok_r(arg, ",", &save), *value;
 	const char *takes;
+	char *word, *value;
 
-	if (!word || strcmp(word, "lease")) {
-		snprintf(why, size, "--gpu takes lease, and what it is to be like: "
-			 "--gpu=lease,priority=batch");
-		return false;
-	}
-	g->lease = true;
-	/* Not where only the environment says so: what it sees was settled there. */
-	g->see_one = true;
 	while ((word = strtok_r(NULL, ",", &save))) {
 		value = strchr(word, '=');
 		if (value)
 			*value++ = '\0';
-		takes = set(g, word, value ? value : "");
+		takes = set(g, kind, word, value ? value : "");
 		if (takes) {
 			snprintf(why, size, "--gpu %s%s%s: must be %s", word, value ? "=" : "",
 				 value ? value : "", takes);
@@ -120,6 +167,28 @@ bool run_gpu_parse(struct run_gpu *g, char *arg, char *why, size_t size)
 		}
 	}
 	return true;
+}
+
+bool run_gpu_parse(struct run_gpu *g, char *arg, char *why, size_t size)
+{
+	char *save = NULL, *word = strtok_r(arg, ",", &save);
+	enum kind kind = kind_parse(word);
+
+	if (!kind) {
+		snprintf(why, size, "--gpu takes lease or share, and what it is to be like: "
+			 "--gpu=lease,priority=batch");
+		return false;
+	}
+	*(bool *)((char *)g + kinds[kind].offset) = true;
+	/* The library of the one around would go on taking turns for this one. */
+	if (g->lease && g->share) {
+		snprintf(why, size, "--gpu is lease, for turns, or share, for the same time: not "
+			 "both, nor share within a 'starling run' with lease");
+		return false;
+	}
+	/* Not where only the environment says so: what it sees was settled there. */
+	g->see_one = true;
+	return parse_keys(g, kind, save, why, size);
 }
 
 bool run_gpu_check(const struct run_gpu *g, struct starling *s, char *why, size_t size)

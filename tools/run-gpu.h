@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* run-gpu.h - "starling run --gpu": leases for a program that knows nothing of them. */
+/*
+ * run-gpu.h - "starling run --gpu": what is asked for, and leases for a program that
+ * knows nothing of them.
+ */
 #ifndef TOOLS_RUN_GPU_H
 #define TOOLS_RUN_GPU_H
 
@@ -10,9 +13,11 @@
 struct starling;
 
 struct run_gpu {
-	bool lease;		/* asked for */
+	bool lease;		/* asked for: turns */
+	bool share;		/* asked for: at the same time as others; run-share.h */
 	bool waits;		/* "wait" was given: not by the role */
 	bool see_one;		/* the command is to see only the GPU of its lease */
+	uint64_t percent;	/* of the GPU's threads; 0: not asked for */
 	struct gpu_settings settings;
 };
 
@@ -30,7 +35,10 @@ struct run_gpu_agent {
  * then has them too, as the agent that it is.
  */
 void run_gpu_init(struct run_gpu *g);
-/* "lease,priority=batch,memory=4G"; cuts @arg up. False: @why says what is wrong. */
+/*
+ * "lease,priority=batch,memory=4G" or "share,percent=30"; cuts @arg up. False: @why says
+ * what is wrong.
+ */
 bool run_gpu_parse(struct run_gpu *g, char *arg, char *why, size_t size);
 /* Can there be such a lease? Else @why. */
 bool run_gpu_check(const struct run_gpu *g, struct starling *s, char *why, size_t size);

@@ -111,7 +111,7 @@ bool run_see(unsigned int gpu, const char *uuid, char *why, size_t size)
 	}
 	if (narrow(outer, gpu, uuid) != MATCH_OTHER)
 		return true;
-	snprintf(why, size, VISIBLE "='%.80s' leaves out GPU %u, whose lease it is: left so; "
+	snprintf(why, size, VISIBLE "='%.80s' leaves out GPU %u, which is asked for: left so; "
 		 "unset it, or give gpu=", outer, gpu);
 	return false;
 }

@@ -25,6 +25,7 @@ $(eval $(call testprog,unit-own,tests/unit/own.c lib/gpu/own.c,$(CMOCKA_LIBS)))
 see_src := tools/run-see.c tools/run-gpu.c daemon/quantity.c daemon/roles.c \
 	lib/device.c lib/agent.c lib/lease.c lib/gpu/settings.c
 $(eval $(call testprog,unit-see,tests/unit/see.c $(see_src),$(CMOCKA_LIBS)))
+$(eval $(call testprog,unit-share,tests/unit/share.c tools/run-share.c $(see_src),$(CMOCKA_LIBS)))
 
 gpu_src := $(wildcard daemon/sense/gpu/*.c) daemon/log.c
 gpu_libs := $(CMOCKA_LIBS) $(BPF_LIBS)
