@@ -43,7 +43,7 @@ _starling() {
 		return ;;
 	--gpu | --agent)
 		[ "$cmd" = advise ] && { _starling_advise "${COMP_WORDS[COMP_CWORD - 1]}"; return; }
-		COMPREPLY=($(compgen -W "lease lease,priority= lease,turn= lease,memory= lease,gpu= lease,reserve=" -- "$cur"))
+		COMPREPLY=($(compgen -W "lease lease,priority= lease,turn= lease,memory= lease,gpu= lease,reserve= share share,percent= share,priority= share,memory= share,gpu=" -- "$cur"))
 		return ;;
 	--sysroot | --load | -s | -l)
 		COMPREPLY=($(compgen -f -- "$cur"))
@@ -67,6 +67,7 @@ _starlingd() {
 	local cur=${COMP_WORDS[COMP_CWORD]}
 	case ${COMP_WORDS[COMP_CWORD - 1]} in
 	--noise | --guard | --gpu) COMPREPLY=($(compgen -W "on off" -- "$cur")) ;;
+	--mps) COMPREPLY=($(compgen -W "off on" -- "$cur") $(compgen -d -- "$cur")) ;;
 	--sched-ext) COMPREPLY=($(compgen -W "never opt-in auto" -- "$cur")) ;;
 	--placer) COMPREPLY=($(compgen -W "auto task cgroup sched_ext none" -- "$cur")) ;;
 	*) COMPREPLY=($(compgen -W "$(_starling_options starlingd)" -- "$cur"))
