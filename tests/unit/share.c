@@ -28,7 +28,7 @@ static void set(const char *name, const char *value)
 
 static bool parse(struct run_gpu *g, const char *text, char *why, size_t size)
 {
-	char arg[64];
+	char arg[96];
 
 	snprintf(arg, sizeof(arg), "%s", text);
 	return run_gpu_parse(g, arg, why, size);
@@ -143,6 +143,27 @@ static void test_words(void **state)
 	}
 }
 
+/* The two have keys in common, and those of a lease are where its library reads them. */
+static void test_lease(void **state)
+{
+	struct run_gpu g = { 0 };
+	char why[300];
+
+	(void)state;
+	assert_true(parse(&g, "lease,turn=5ms,linger=1ms,memory=1G,reserve=2G,patience=3s", why,
+			  sizeof(why)));
+	assert_true(parse(&g, "lease,gpu=2,wait=block,priority=batch,see=all", why, sizeof(why)));
+	assert_true(g.lease && !g.share && g.waits && !g.see_one && !g.percent);
+	assert_int_equal(g.settings.turn_ns, 5 * MS);
+	assert_int_equal(g.settings.linger_ns, MS);
+	assert_int_equal(g.settings.memory_bytes, 1ULL << 30);
+	assert_int_equal(g.settings.reserve_bytes, 2ULL << 30);
+	assert_int_equal(g.settings.patience_ns, 3 * S);
+	assert_int_equal(g.settings.gpu, 2);
+	assert_int_equal(g.settings.class, STARLING_CLASS_BATCH);
+	assert_true(g.settings.block);
+}
+
 /* In two options, or around this one: what takes turns would go on doing so. */
 static void test_either(void **state)
 {
@@ -170,6 +191,7 @@ int main(void)
 		cmocka_unit_test(test_environment),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_words),
+		cmocka_unit_test(test_lease),
 		cmocka_unit_test(test_either),
 	};
 
