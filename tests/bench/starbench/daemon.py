@@ -10,6 +10,9 @@ import time
 from . import procs
 from .setup import BenchError
 
+# An emulated CPU beside other work takes its time to look a scheduler through.
+UP_S = 60
+
 
 def _answers(path):
     s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -48,7 +51,7 @@ class Daemon:
         self.began = None
         self.p = procs.start([setup.bin("starlingd"), f"--placer={placer}", *options],
                              env=self.env, stdout=self.log, stderr=subprocess.STDOUT)
-        procs.wait_for(lambda: self.p.poll() is not None or self.up(), 10)
+        procs.wait_for(lambda: self.p.poll() is not None or self.up(), UP_S)
         if not self.up():
             tail = self.last_words()
             self.stop()
