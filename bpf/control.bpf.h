@@ -179,7 +179,10 @@ static __always_inline void record_gpu(struct starling_task_record *r,
 	r->gpu_alloc_bytes = st->alloc_bytes;
 	r->gpu_last_ns = in_wait(p, st, now) ? now : st->gpu_last_ns;
 	r->wait_style = st->style;
-	if (gpu_probed)
+	/* of a library without probes nothing else is known */
+	if (st->flags & TASK_POLLS)
+		r->valid |= BIT(STARLING_VAL_GPU_WAIT);
+	else if (gpu_probed)
 		r->valid |= guessed | BIT(STARLING_VAL_GPU_ALLOC);
 	r->source |= SOURCE(GPU_WAIT, PROBE) | SOURCE(GPU_LAUNCH, PROBE) |
 		SOURCE(GPU_ALLOC, PROBE) | SOURCE(STARVED, MODEL);

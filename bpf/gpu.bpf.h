@@ -197,6 +197,8 @@ int on_call(struct pt_regs *ctx)
 	if (!st)
 		return 0;
 	if (cookie == PROBE_CALL_WAIT) {
+		/* what it waits for in poll(), it does so for these calls */
+		st->flags = (st->flags | TASK_LIBRARY) & ~TASK_POLLS;
 		wait_begins(p, st);
 	} else {
 		st->alloc_bytes += PT_REGS_PARM2(ctx);
@@ -223,22 +225,26 @@ int on_launch(struct pt_regs *ctx)
 	return 0;
 }
 
+/* Returns how long it was. */
+static __always_inline u64 wait_ends(struct task_struct *p, struct task_state *st, u64 now)
+{
+	u64 ns = now - st->entry_ns;
+
+	wait_over(p, st, now);
+	st->entry_ns = 0;
+	st->gpu_wait_ns += ns;
+	seen_add(st, ns);
+	return ns;
+}
+
 SEC("uprobe")
 int on_wait_return(struct pt_regs *ctx)
 {
 	struct task_struct *p = bpf_get_current_task_btf();
 	struct task_state *st = state_of(p);
-	u64 now, ns;
 
-	if (!st || !st->entry_ns)
-		return 0;
-	now = bpf_ktime_get_ns();
-	ns = now - st->entry_ns;
-	wait_over(p, st, now);
-	st->entry_ns = 0;
-	st->gpu_wait_ns += ns;
-	seen_add(st, ns);
-	if (ns < WAIT_JUDGED_NS)
+	if (!st || !st->entry_ns ||
+	    wait_ends(p, st, bpf_ktime_get_ns()) < WAIT_JUDGED_NS)
 		return 0;
 	if (p->nvcsw != st->entry_nvcsw)
 		vote(st, STARLING_WAIT_BLOCK);
@@ -278,19 +284,21 @@ static __always_inline bool gpu_device(u32 dev)
 	       (major == DRM_MAJOR && minor >= DRM_RENDER_MIN);
 }
 
+/* Each process once, however its open was seen. */
+static __always_inline void report_opener(struct task_struct *p)
+{
+	u32 tgid = p->tgid;
+	u8 one = 1;
+
+	if (!bpf_map_update_elem(&openers, &tgid, &one, BPF_NOEXIST))
+		event_task(PROBE_GPU_OPEN, p, state_of(p), true);
+}
+
 SEC("fentry/chrdev_open")
 int BPF_PROG(on_chrdev_open, struct inode *inode)
 {
-	struct task_struct *p;
-	u8 one = 1;
-	u32 tgid;
-
-	if (!gpu_device(inode->i_rdev))
-		return 0;
-	p = bpf_get_current_task_btf();
-	tgid = p->tgid;
-	if (!bpf_map_update_elem(&openers, &tgid, &one, BPF_NOEXIST))
-		event_task(PROBE_GPU_OPEN, p, state_of(p), true);
+	if (gpu_device(inode->i_rdev))
+		report_opener(bpf_get_current_task_btf());
 	return 0;
 }
 

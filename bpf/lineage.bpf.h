@@ -102,8 +102,9 @@ int BPF_PROG(on_fork_again, struct task_struct *parent, struct task_struct *chil
 /* A new program: what was seen of the old one is void. */
 static __always_inline void forget_program(struct task_state *st)
 {
-	st->flags |= TASK_EXECED;
-	st->entry_ns = 0;
+	st->flags = (st->flags | TASK_EXECED) & ~(TASK_LIBRARY | TASK_POLLS);
+	st->entry_ns = st->poll_ns = 0;
+	st->poll_done = 0;
 	st->style = STARLING_WAIT_UNKNOWN;
 	st->vote[STARLING_WAIT_BLOCK] = 0;
 	st->vote[STARLING_WAIT_SPIN] = 0;
@@ -118,7 +119,8 @@ static __always_inline void forget_program(struct task_state *st)
 	}
 }
 
-static __always_inline int executed(struct task_struct *p)
+/* Any of a process's threads may execute a program, and has another number then. */
+static __always_inline int executed(struct task_struct *p, u32 old_tid)
 {
 	struct task_state *st = state_of(p);
 	u32 id = p->self_exec_id;
@@ -127,6 +129,7 @@ static __always_inline int executed(struct task_struct *p)
 		return 0;
 	st->exec_id = id;
 	wait_over(p, st, bpf_ktime_get_ns());
+	driver_forget(st, old_tid);
 	forget_program(st);
 	if (!st->agent_id)
 		return 0;
@@ -139,15 +142,15 @@ static __always_inline int executed(struct task_struct *p)
 }
 
 SEC("tp_btf/sched_process_exec")
-int BPF_PROG(on_exec, struct task_struct *p)
+int BPF_PROG(on_exec, struct task_struct *p, pid_t old_tid)
 {
-	return executed(p);
+	return executed(p, old_tid);
 }
 
 SEC("tp_btf/sched_process_exec")
-int BPF_PROG(on_exec_again, struct task_struct *p)
+int BPF_PROG(on_exec_again, struct task_struct *p, pid_t old_tid)
 {
-	return executed(p);
+	return executed(p, old_tid);
 }
 
 /* Adds to its agent's sums what they do not have yet of @p. */
@@ -186,6 +189,7 @@ static __always_inline int exited(struct task_struct *p)
 		return 0;
 	st->flags |= TASK_EXITED;
 	wait_over(p, st, bpf_ktime_get_ns());
+	driver_forget(st, p->pid);
 	if (!st->agent_id && !(st->flags & (TASK_GPU | TASK_WATCHED)))
 		return 0;
 	fold(p, st);

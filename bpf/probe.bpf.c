@@ -20,6 +20,7 @@
 #include "bpf/lineage.bpf.h"
 #include "bpf/step.bpf.h"
 #include "bpf/gpu.bpf.h"
+#include "bpf/driver.bpf.h"
 #include "bpf/library.bpf.h"
 #include "bpf/wake.bpf.h"
 #include "bpf/control.bpf.h"

@@ -13,6 +13,7 @@ enum {
 	PROBE_EDGES_MAX = 8192,
 	PROBE_LIBS_MAX = 64,		/* inodes that are known or given up */
 	PROBE_OPENERS_MAX = 1024,	/* processes whose GPU open was reported */
+	PROBE_DRIVER_THREADS_MAX = 1024,
 	PROBE_RING_BYTES = 256 * 1024,
 	PROBE_WAITS_BYTES = 256 * 1024,	/* 250 ms of 20,000 waits a second */
 	PROBE_IRQ_RANGES = 2,
@@ -86,6 +87,23 @@ struct probe_agent {
 	__s64 tasks;
 };
 
+/*
+ * What a thread did with NVIDIA's kernel driver. A tid may be used again: it is that
+ * of the thread that began at @start_ns.
+ */
+struct probe_driver_thread {
+	__u64 start_ns;
+	__u64 last_ns;
+	__u64 since_ns;		/* in an ioctl since then; 0: in none */
+	__u64 ioctl_ns;
+	__u64 ioctls;
+	__u64 polls;		/* calls of poll() that may sleep */
+	__u32 untimed;		/* ioctls whose return was not seen */
+	__u32 opens;
+	__u32 maps;
+	__u32 tgid;
+};
+
 /* Argument of the program `control`: flags say what is to be done. */
 #define PROBE_SET_AGENT		(1U << 0)	/* agent_id (0: leave), role, root */
 #define PROBE_SET_ROLE		(1U << 1)
@@ -116,6 +134,7 @@ enum probe_drop {
 	PROBE_DROP_EDGE,	/* edge map full */
 	PROBE_DROP_TASK,	/* no storage for a task */
 	PROBE_DROP_AGENT,	/* agent map full */
+	PROBE_DROP_DRIVER,	/* no room for a thread at the driver */
 	PROBE_DROP_WAIT,	/* ring of waits full */
 	PROBE_DROP_MAX,
 };

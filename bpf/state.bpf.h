@@ -13,6 +13,9 @@
 #define TASK_GPU	(1U << 3)	/* called the GPU driver's library */
 #define TASK_EXITED	(1U << 4)
 #define TASK_ESTIMATED	(1U << 5)	/* gpu_wait_ns, launches: in part */
+#define TASK_LIBRARY	(1U << 6)	/* its waits in the driver's library are seen */
+#define TASK_POLLS	(1U << 7)	/* only those in poll() are */
+#define TASK_DRIVER	(1U << 8)	/* is in driver_threads */
 
 /*
  * @base_*, @folded_*: of run, run-queue and GPU wait time, at join, and what the agent's
@@ -23,6 +26,7 @@
  * @learn_*: waits and launches in launch windows, fading
  * @step_*: see step.bpf.h; where the last step began, and the wait for CPUs then;
  *	undisturbed ones' median, how many it comes from at most, steps since
+ * @poll_*: see driver.bpf.h; poll_ns 0: in no call of poll()
  * @vote: of recent waits, by style
  */
 struct task_state {
@@ -64,6 +68,10 @@ struct task_state {
 	u32 step_calm;
 	u32 step_since;
 
+	u64 poll_ns;
+	u64 poll_nvcsw;
+	u64 poll_done_ns;
+
 	u32 exec_id;
 	u32 flags;
 	u16 role;
@@ -71,7 +79,8 @@ struct task_state {
 	u16 style;
 	u8 vote[4];
 	u8 told;		/* its wait was told, and not its end */
-	u8 __pad[5];
+	u8 poll_done;
+	u8 __pad[4];
 };
 
 struct {
@@ -112,6 +121,14 @@ struct {
 	__type(value, u8);
 } openers SEC(".maps");
 
+/* By tid. Those that were pushed out are the ones that were put in and are missed. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, PROBE_DRIVER_THREADS_MAX);
+	__type(key, u32);
+	__type(value, struct probe_driver_thread);
+} driver_threads SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, PROBE_RING_BYTES);
@@ -135,6 +152,8 @@ __u64 irq_entry[PROBE_IRQ_RANGES][2];	/* code where interrupts come in */
 bool adopt;			/* the next look at all tasks adopts children */
 /* Set here: children may have been missed. */
 bool adopt_wanted;
+__u64 driver_in;		/* threads put into driver_threads ... */
+__u64 driver_out;		/* ... and taken out; the daemon does that, too */
 
 static __always_inline void drop(enum probe_drop what)
 {
@@ -232,6 +251,16 @@ static __always_inline void event_task(u32 type, struct task_struct *p,
 		ev->source = st->source;
 	}
 	bpf_ringbuf_submit(ev, wake_flags(urgent));
+}
+
+/* It has ended, or another program begins in it. */
+static __always_inline void driver_forget(struct task_state *st, u32 tid)
+{
+	if (!(st->flags & TASK_DRIVER))
+		return;
+	st->flags &= ~TASK_DRIVER;
+	if (!bpf_map_delete_elem(&driver_threads, &tid))
+		__sync_fetch_and_add(&driver_out, 1);
 }
 
 #endif

@@ -138,9 +138,39 @@ static bool can_count_preempt(const struct btf *btf)
 #endif
 }
 
+static void driver_progs(const struct probe_bpf *skel, struct bpf_program **prog)
+{
+	prog[PROBE_DRIVER_OPEN] = skel->progs.on_driver_open;
+	prog[PROBE_DRIVER_MMAP] = skel->progs.on_driver_mmap;
+	prog[PROBE_DRIVER_IOCTL] = skel->progs.on_driver_ioctl;
+	prog[PROBE_DRIVER_IOCTL_RETURN] = skel->progs.on_driver_ioctl_return;
+	prog[PROBE_DRIVER_POLL] = skel->progs.on_driver_poll;
+	prog[PROBE_DRIVER_POLL_RETURN] = skel->progs.on_driver_poll_return;
+}
+
 static bool has_event(const struct btf *btf, const char *name)
 {
 	return btf__find_by_name_kind(btf, name, BTF_KIND_TYPEDEF) > 0;
+}
+
+static bool has_kprobes(void)
+{
+	return !access("/sys/bus/event_source/devices/kprobe/type", F_OK);
+}
+
+/* Without kprobes neither programs nor room for what they count. */
+static void choose_driver(struct probe_bpf *skel)
+{
+	struct bpf_program *prog[__PROBE_DRIVER_MAX];
+	bool usable = has_kprobes();
+
+	driver_progs(skel, prog);
+	for (int i = 0; i < __PROBE_DRIVER_MAX; i++) {
+		bpf_program__set_autoload(prog[i], usable);
+		bpf_program__set_autoattach(prog[i], false);
+	}
+	if (!usable)
+		bpf_map__set_max_entries(skel->maps.driver_threads, 1);
 }
 
 /* What a kernel need not have. */
@@ -224,6 +254,7 @@ static int load(struct probe *p, const struct btf *btf)
 	if (!p->skel)
 		return -errno;
 	choose_optional(p->skel, btf);
+	choose_driver(p->skel);
 	choose_attach(p->skel);
 	p->skel->bss->uvm_major = char_major("nvidia-uvm");
 	p->skel->bss->returns_probed = returns_usable();
@@ -635,4 +666,15 @@ void probe_window(const struct probe *p, struct window_setup *setup)
 		.yields_on = &p->skel->bss->yields_probed,
 		.launches_on = &p->skel->bss->launches_probed,
 	};
+}
+
+/* -- for the driver's probes ----------------------------------------------- */
+
+void probe_driver(const struct probe *p, struct probe_driver *out)
+{
+	driver_progs(p->skel, out->prog);
+	out->usable = bpf_program__fd(out->prog[PROBE_DRIVER_OPEN]) >= 0;
+	out->threads = bpf_map__fd(p->skel->maps.driver_threads);
+	out->in = &p->skel->bss->driver_in;
+	out->out = &p->skel->bss->driver_out;
 }

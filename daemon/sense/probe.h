@@ -15,6 +15,7 @@
 #include "bpf/probe.h"
 
 struct probe;
+struct bpf_program;
 struct sense_edge;
 struct sense_agent;
 
@@ -79,5 +80,27 @@ void probe_gpu_seen(struct probe *p, bool seen);
 /* What a window needs to know of the programs. */
 struct window_setup;
 void probe_window(const struct probe *p, struct window_setup *setup);
+
+/* Programs for the kernel driver's functions. */
+enum probe_driver_prog {
+	PROBE_DRIVER_OPEN,
+	PROBE_DRIVER_MMAP,
+	PROBE_DRIVER_IOCTL,
+	PROBE_DRIVER_IOCTL_RETURN,
+	PROBE_DRIVER_POLL,
+	PROBE_DRIVER_POLL_RETURN,
+	__PROBE_DRIVER_MAX,
+};
+
+/* They are the probe's; @threads is a map by tid of struct probe_driver_thread. */
+struct probe_driver {
+	bool usable;		/* else this kernel has no kprobes */
+	struct bpf_program *prog[__PROBE_DRIVER_MAX];
+	int threads;
+	__u64 *in;		/* so many were put into it ... */
+	__u64 *out;		/* ... and taken out, also by other threads than ours */
+};
+
+void probe_driver(const struct probe *p, struct probe_driver *out);
 
 #endif
