@@ -80,7 +80,7 @@ struct daemon {
 
 uint64_t now_ns(void);		/* CLOCK_MONOTONIC */
 
-/* "bpf+uprobes", "bpf" or "proc". */
+/* "bpf", with "+uprobes" and "+driver" where these are in, or "proc". */
 const char *daemon_probes(const struct daemon *d);
 /* Is there something that may touch tasks now? */
 bool daemon_places(const struct daemon *d);

@@ -21,6 +21,7 @@
 #include "daemon/manage.h"
 #include "daemon/others.h"
 #include "daemon/paths.h"
+#include "daemon/sense/driver.h"
 #include "daemon/sense/gpu/reader.h"
 #include "daemon/self.h"
 
@@ -28,9 +29,12 @@ enum { EXIT_BAD_USAGE = 2, EXIT_DENIED = 4 };
 
 const char *daemon_probes(const struct daemon *d)
 {
+	static const char *const text[2][2] = {
+		{ "bpf", "bpf+driver" }, { "bpf+uprobes", "bpf+uprobes+driver" },
+	};
 	const struct sense_mode *m = sense_get_mode(d->sense);
 
-	return m->bpf ? m->uprobes ? "bpf+uprobes" : "bpf" : "proc";
+	return m->bpf ? text[m->uprobes][!driver_why(sense_driver(d->sense))] : "proc";
 }
 
 bool daemon_places(const struct daemon *d)

@@ -11,6 +11,7 @@
 #include "daemon/sense/array.h"
 #include "daemon/sense/cuda.h"
 #include "daemon/sense/devices.h"
+#include "daemon/sense/driver.h"
 #include "daemon/sense/gpu/gpus.h"
 #include "daemon/sense/kmod.h"
 #include "daemon/sense/merge.h"
@@ -34,6 +35,7 @@ struct sense {
 	struct cuda *cuda;
 	int execs;		/* timer: when to look for more that executed a program */
 	bool execs_seen;	/* one did, since the last look */
+	struct driver *driver;
 	struct kmod *kmod;
 	struct proc *proc;
 	struct gpus *gpus;	/* NULL: not asked */
@@ -162,6 +164,15 @@ static int open_timer(struct sense *s)
 	return s->execs < 0 ? -errno : watch_fd(s, s->execs);
 }
 
+static const char *without_uprobes(const struct sense *s)
+{
+	if (driver_usable(s->driver))
+		return "no uprobe links: GPU threads are only seen where they sleep in"
+			" NVIDIA's driver; use a kernel of 6.6 or later with CONFIG_UPROBES";
+	return "no uprobe links: GPU threads are not seen; use a kernel of 6.6 or later"
+		" with CONFIG_UPROBES";
+}
+
 static int open_bpf(struct sense *s)
 {
 	int err = probe_open(&s->probe, on_probe_event, s, &s->mode.missing);
@@ -175,13 +186,14 @@ static int open_bpf(struct sense *s)
 		err = watch_fd(s, cuda_fd(s->cuda));
 	if (!err)
 		err = open_timer(s);
+	if (!err)
+		err = driver_open(&s->driver, s->probe);
 	if (err)
 		return err;
 	s->mode.bpf = true;
 	s->mode.uprobes = cuda_usable(s->cuda);
 	if (!s->mode.uprobes)
-		s->mode.missing = "no uprobe links: GPU threads are not seen; use a"
-			" kernel of 6.6 or later with CONFIG_UPROBES";
+		s->mode.missing = without_uprobes(s);
 	return 0;
 }
 
@@ -218,8 +230,10 @@ int sense_open(struct sense **out, const struct sense_opts *opts)
 		return -errno;
 	}
 	if (opts->no_bpf || open_bpf(s)) {
+		driver_close(s->driver);
 		cuda_close(s->cuda);
 		probe_close(s->probe);
+		s->driver = NULL;
 		s->cuda = NULL;
 		s->probe = NULL;
 		err = proc_open(&s->proc, on_proc_event, s);
@@ -241,6 +255,7 @@ void sense_close(struct sense *s)
 	if (s->kmod)
 		kmod_close(s->kmod);
 	gpus_close(s->gpus);
+	driver_close(s->driver);
 	cuda_close(s->cuda);
 	probe_close(s->probe);
 	proc_close(s->proc);
@@ -359,6 +374,7 @@ int sense_tick(struct sense *s, uint64_t now_ns)
 	if (!s->probe)
 		return 0;
 	devices_tick(s, now_ns);
+	driver_tick(s->driver);
 	cuda_tick(s->cuda, now_ns, active);
 	if (now_ns - s->wakes_ns > WAKES_KEEP_NS)
 		probe_wakes(s->probe, false);
@@ -441,6 +457,11 @@ int sense_read(struct sense *s, struct sense_view *view)
 const struct gpus *sense_gpus(const struct sense *s)
 {
 	return s->gpus;
+}
+
+const struct driver *sense_driver(const struct sense *s)
+{
+	return s->driver;
 }
 
 int sense_leases(struct sense *s, uint32_t gpu, struct starling_lease_stat *stat,

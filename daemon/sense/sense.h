@@ -87,6 +87,7 @@ struct sense_opts {
 };
 
 struct gpus;
+struct driver;
 
 /* What there is to sense with; for the mode line, status and check. */
 struct sense_mode {
@@ -114,6 +115,9 @@ int sense_read(struct sense *s, struct sense_view *view);
 
 /* What GPU drivers tell; NULL: they are not asked. */
 const struct gpus *sense_gpus(const struct sense *s);
+
+/* Threads at NVIDIA's kernel driver; NULL: there are no probes at all. */
+const struct driver *sense_driver(const struct sense *s);
 
 /*
  * A GPU's queue and who is in it, as the module has them; -ENODEV: no module, or no

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-PROBE_SENSE := $(addprefix daemon/sense/,sense.c merge.c probe.c cuda.c uprobe.c window.c elf.c devices.c kallsyms.c proc.c kmod.c) daemon/procfs.c daemon/log.c \
+PROBE_SENSE := $(addprefix daemon/sense/,sense.c merge.c probe.c cuda.c driver.c uprobe.c window.c elf.c devices.c kallsyms.c proc.c kmod.c) daemon/procfs.c daemon/log.c \
 	$(wildcard daemon/sense/gpu/*.c)
 
 $(eval $(call testprog,probe-dump,tests/probe/dump.c $(PROBE_SENSE),$(BPF_LIBS) $(JANSSON_LIBS)))
