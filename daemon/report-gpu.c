@@ -4,6 +4,7 @@
 #include "daemon/daemon.h"
 #include "daemon/procfs.h"
 #include "daemon/report-caps.h"
+#include "daemon/report-driver.h"
 #include "daemon/sense/gpu/gpus.h"
 #include "daemon/sense/gpu/ledger.h"
 #include "daemon/sense/gpu/link.h"
@@ -157,6 +158,7 @@ json_t *report_gpu(const struct daemon *d)
 	put(o, "known", json_boolean(!why));
 	put(o, "why", why ? json_string(why) : json_null());
 	put(o, "mps", mps(d));
+	put(o, "driver", report_driver(d));
 	if (!g)
 		return o;
 	put(o, "reader", reader(link));

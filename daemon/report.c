@@ -13,6 +13,7 @@
 #include "daemon/manage.h"
 #include "daemon/procfs.h"
 #include "daemon/report-cost.h"
+#include "daemon/report-driver.h"
 #include "daemon/report-gpu.h"
 #include "daemon/report-guard.h"
 #include "daemon/report-plan.h"
@@ -363,6 +364,7 @@ static json_t *explain_task(const struct daemon *d, const struct task *task)
 	put(o, "placement", done);
 	put(o, "cpus", cpus_of(d, task));
 	put_counters(o, task);
+	put(o, "driver", report_driver_thread(d, task->tid));
 	return o;
 }
 
@@ -376,6 +378,7 @@ static json_t *explain_stranger(const struct daemon *d, uint32_t tid, const stru
 	put(o, "managed", json_false());
 	put(o, "why", json_string(st->kthread ? kthread_text(d, tid) :
 		"not in an agent and not on the request path of a GPU"));
+	put(o, "driver", report_driver_thread(d, tid));
 	return o;
 }
 

@@ -103,3 +103,17 @@ void check_drm(struct check_result *r)
 {
 	check_glob(r, "/dev/dri/renderD*", "no render node");
 }
+
+/* Nothing is missing without it: waits in the library are seen by other means. */
+void check_nvidia_driver(struct check_result *r)
+{
+	bool kprobes = !access("/sys/bus/event_source/devices/kprobe/type", F_OK);
+
+	if (access("/sys/module/nvidia", F_OK))
+		check_say(r, CHECK_OK, NULL, "NVIDIA's kernel driver is not loaded");
+	else if (kprobes)
+		check_say(r, CHECK_OK, NULL, "opens, calls, maps and waits can be counted there");
+	else
+		check_say(r, CHECK_OK, NULL,
+			  "loaded, but this kernel has no kprobes to count at it; not needed");
+}

@@ -41,6 +41,7 @@ void check_libcuda(struct check_result *r);
 void check_nvml(struct check_result *r);
 void check_nvidia_dev(struct check_result *r);
 void check_drm(struct check_result *r);
+void check_nvidia_driver(struct check_result *r);
 /* check-starling.c */
 void check_module(struct check_result *r);
 void check_daemon(struct check_result *r);

@@ -29,6 +29,7 @@ static const struct check checks[] = {
 	{ "libcuda", check_libcuda, false },
 	{ "nvml", check_nvml, false },
 	{ "nvidia_device", check_nvidia_dev, false },
+	{ "nvidia_driver", check_nvidia_driver, false },
 	{ "drm_device", check_drm, false },
 	{ "module", check_module, false },
 	{ "daemon", check_daemon, false },

@@ -92,13 +92,30 @@ static void print_times(const json_t *t)
 	putchar('\n');
 }
 
+/* What it did with NVIDIA's kernel driver. */
+static void print_driver(const json_t *d)
+{
+	if (!json_is_object(d))
+		return;
+	printf("  driver  %lld opens, %lld ioctls in %.3f s, %lld maps, %lld polls;"
+	       " the last %.1f s ago\n", field_int(d, "opens"), field_int(d, "ioctls"),
+	       field_real(d, "ioctl_s"), field_int(d, "maps"), field_int(d, "polls"),
+	       field_real(d, "idle_s"));
+}
+
+static void print_evidence(const json_t *t)
+{
+	print_times(t);
+	print_driver(json_object_get(t, "driver"));
+}
+
 static void print_task(const json_t *t)
 {
 	print_who(t);
 	if (!json_is_true(json_object_get(t, "managed"))) {
 		printf("  not managed: %s\n", field_known(t, "untouched") ?
 		       field_text(t, "untouched") : field_text(t, "why"));
-		print_times(t);
+		print_evidence(t);
 		return;
 	}
 	print_role(t);
@@ -106,7 +123,7 @@ static void print_task(const json_t *t)
 		printf("  placed  %s\n", field_text(t, "placement"));
 	else
 		printf("  left    %s\n", field_text(t, "untouched"));
-	print_times(t);
+	print_evidence(t);
 }
 
 /* A rule that is not in use, and of which nothing is known, is no news. */
