@@ -13,8 +13,9 @@
 #define HARDIRQ_MASK	0x000f0000
 #define NMI_MASK	0x00f00000
 
-struct task_struct *bpf_task_from_pid(s32 pid) __ksym;
-void bpf_task_release(struct task_struct *p) __ksym;
+/* Since 6.2; programs that call them are not loaded before that. */
+struct task_struct *bpf_task_from_pid(s32 pid) __ksym __weak;
+void bpf_task_release(struct task_struct *p) __ksym __weak;
 
 #if defined(__TARGET_ARCH_x86)
 #define NR_sched_yield	24

@@ -67,24 +67,47 @@ static __always_inline void apply(struct task_struct *p, struct task_state *st,
 }
 
 /* Returns 0 or -ESRCH, -ENOMEM. */
+static __always_inline int control_task(struct task_struct *p,
+					const struct probe_control *c)
+{
+	struct task_state *st;
+
+	/* its exit was counted, or is about to be and would not be seen */
+	if (p->flags & PF_EXITING)
+		return -3;
+	st = state_make(p);
+	if (!st)
+		return -12;
+	apply(p, st, c);
+	return 0;
+}
+
 SEC("syscall")
 int control(struct probe_control *c)
 {
 	struct task_struct *p = bpf_task_from_pid(c->tid);
-	struct task_state *st;
-	int err = -3;
+	int err;
 
 	if (!p)
-		return err;
-	/* its exit was counted, or is about to be and would not be seen */
-	if (!(p->flags & PF_EXITING)) {
-		st = state_make(p);
-		err = st ? 0 : -12;
-		if (st)
-			apply(p, st, c);
-	}
+		return -3;
+	err = control_task(p, c);
 	bpf_task_release(p);
 	return err;
+}
+
+/* The same where a task cannot be found by its number: among all. */
+struct probe_control control_wanted;
+int control_result;
+
+SEC("iter/task")
+int control_one(struct bpf_iter__task *ctx)
+{
+	struct probe_control c = control_wanted;
+	struct task_struct *p = ctx->task;
+
+	if (p && p->pid == c.tid)
+		control_result = control_task(p, &c);
+	return 0;
 }
 
 /* -- the module's tracepoints: scalars, see kmod/trace.h --------------------- */

@@ -27,6 +27,7 @@ struct probe {
 	struct probe_bpf *skel;
 	struct ring_buffer *ring;
 	struct bpf_link *iter;
+	struct bpf_link *control;	/* where `control` cannot be called */
 	struct bpf_link *mappings;
 	struct bpf_link *opens;
 	struct bpf_link *wakes;
@@ -176,9 +177,12 @@ static void choose_driver(struct probe_bpf *skel)
 /* What a kernel need not have. */
 static void choose_optional(struct probe_bpf *skel, const struct btf *btf)
 {
+	bool by_pid = btf__find_by_name_kind(btf, "bpf_task_from_pid", BTF_KIND_FUNC) > 0;
 	bool mmap = can_trace(btf, "perf_event_mmap");
 	bool exact = can_count_preempt(btf);
 
+	bpf_program__set_autoload(skel->progs.control, by_pid);
+	bpf_program__set_autoload(skel->progs.control_one, !by_pid);
 	bpf_program__set_autoload(skel->progs.on_mmap, mmap);
 	bpf_program__set_autoload(skel->progs.on_read, !mmap &&
 				  has_event(btf, "btf_trace_mm_filemap_get_pages"));
@@ -202,7 +206,7 @@ static void choose_attach(struct probe_bpf *skel)
 		skel->progs.on_module_join, skel->progs.on_module_leave,
 		skel->progs.on_module_role, skel->progs.control,
 		skel->progs.on_mmap, skel->progs.on_read,
-		skel->progs.on_chrdev_open,
+		skel->progs.on_chrdev_open, skel->progs.control_one,
 	};
 
 	for (size_t i = 0; i < sizeof(multi) / sizeof(multi[0]); i++) {
@@ -329,6 +333,8 @@ static int open_readers(struct probe *p)
 	p->iter = bpf_program__attach_iter(p->skel->progs.records, NULL);
 	if (!p->iter)
 		return -errno;
+	if (bpf_program__fd(p->skel->progs.control) < 0)
+		p->control = bpf_program__attach_iter(p->skel->progs.control_one, NULL);
 	/* that these fail to attach is no reason to do without the others */
 	toggle(&p->mappings, p->skel->progs.on_mmap, true);
 	if (!p->mappings)
@@ -369,6 +375,7 @@ void probe_close(struct probe *p)
 	bpf_link__destroy(p->wakes);
 	bpf_link__destroy(p->opens);
 	bpf_link__destroy(p->mappings);
+	bpf_link__destroy(p->control);
 	bpf_link__destroy(p->iter);
 	ring_buffer__free(p->ring);
 	if (p->skel)
@@ -571,6 +578,22 @@ int probe_agents(struct probe *p, const struct sense_agent **agent, size_t *n)
 
 /* -- telling --------------------------------------------------------------- */
 
+/* Before 6.2 one task is looked for among all; nothing is read. */
+static int control_among_all(struct probe *p, const struct probe_control *c)
+{
+	int fd = p->control ? bpf_iter_create(bpf_link__fd(p->control)) : -1;
+	char end;
+
+	if (fd < 0)
+		return -ENOSYS;
+	p->skel->bss->control_wanted = *c;
+	p->skel->bss->control_result = -ESRCH;
+	while (read(fd, &end, 1) < 0 && (errno == EINTR || errno == EAGAIN))
+		;
+	close(fd);
+	return p->skel->bss->control_result;
+}
+
 int probe_control(struct probe *p, struct probe_control *c)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, opts,
@@ -578,6 +601,8 @@ int probe_control(struct probe *p, struct probe_control *c)
 		.ctx_size_in = sizeof(*c),
 	);
 
+	if (bpf_program__fd(p->skel->progs.control) < 0)
+		return control_among_all(p, c);
 	if (bpf_prog_test_run_opts(bpf_program__fd(p->skel->progs.control), &opts))
 		return -errno;
 	return (int)opts.retval;
