@@ -11,14 +11,14 @@
 #include <linux/cdev.h>
 #include <linux/delay.h>
 #include <linux/fs.h>
-#include <linux/hrtimer.h>
+#include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/poll.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
-#include <linux/version.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 
 #define MOCK_MAJOR	195
 #define MOCK_MINORS	256
@@ -26,7 +26,7 @@
 
 struct mock_file {
 	wait_queue_head_t queue;
-	struct hrtimer timer;
+	struct delayed_work event;
 	atomic_t pending;
 };
 
@@ -40,23 +40,12 @@ static struct {
 	atomic64_t passes;
 } mock;
 
-static enum hrtimer_restart mock_event(struct hrtimer *timer)
+static void mock_event(struct work_struct *work)
 {
-	struct mock_file *f = container_of(timer, struct mock_file, timer);
+	struct mock_file *f = container_of(to_delayed_work(work), struct mock_file, event);
 
 	atomic_set(&f->pending, 1);
 	wake_up_interruptible(&f->queue);
-	return HRTIMER_NORESTART;
-}
-
-static void mock_timer_init(struct hrtimer *timer)
-{
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
-	hrtimer_setup(timer, mock_event, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
-#else
-	hrtimer_init(timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
-	timer->function = mock_event;
-#endif
 }
 
 static noinline int nvidia_open(struct inode *inode, struct file *file)
@@ -66,7 +55,7 @@ static noinline int nvidia_open(struct inode *inode, struct file *file)
 	if (!f)
 		return -ENOMEM;
 	init_waitqueue_head(&f->queue);
-	mock_timer_init(&f->timer);
+	INIT_DELAYED_WORK(&f->event, mock_event);
 	file->private_data = f;
 	atomic64_inc(&mock.opens);
 	return 0;
@@ -76,7 +65,7 @@ static int nvidia_close(struct inode *inode, struct file *file)
 {
 	struct mock_file *f = file->private_data;
 
-	hrtimer_cancel(&f->timer);
+	cancel_delayed_work_sync(&f->event);
 	kfree(f);
 	return 0;
 }
@@ -122,7 +111,7 @@ static ssize_t mock_write(struct file *file, const char __user *text, size_t len
 		return err;
 	if (us > MOCK_US_MAX)
 		return -EINVAL;
-	hrtimer_start(&f->timer, ns_to_ktime(us * 1000ULL), HRTIMER_MODE_REL);
+	schedule_delayed_work(&f->event, usecs_to_jiffies(us));
 	return len;
 }
 
