@@ -12,6 +12,7 @@ static const char *const roles[__STARLING_ROLE_MAX] = {
 	[STARLING_ROLE_ORCHESTRATOR] = "orchestrator",
 	[STARLING_ROLE_TOOL] = "tool",
 	[STARLING_ROLE_BACKGROUND] = "background",
+	[STARLING_ROLE_INFERENCE] = "inference",
 };
 
 static const char *const sources[] = {

@@ -35,6 +35,7 @@ static const struct {
 	SUM(role_run_ns[STARLING_ROLE_ORCHESTRATOR], ROLES),
 	SUM(role_run_ns[STARLING_ROLE_TOOL], ROLES),
 	SUM(role_run_ns[STARLING_ROLE_BACKGROUND], ROLES),
+	SUM(role_run_ns[STARLING_ROLE_INFERENCE], ROLES),
 	SUM(gpu_wait_ns, GPU_WAIT),
 	SUM(gpu_waits, GPU_WAIT),
 	SUM(gpu_launches, GPU_LAUNCH),
@@ -47,7 +48,7 @@ static const struct {
 };
 
 static_assert(ARRAY_SIZE(sums) == STARLING_NSUMS);
-static_assert(__STARLING_ROLE_MAX == 6 && __STARLING_VAL_MAX <= 16);
+static_assert(__STARLING_ROLE_MAX == 7 && __STARLING_VAL_MAX <= 16);
 
 static u64 *task_value(const struct starling_task_record *rec, int i)
 {

@@ -18,11 +18,11 @@ struct starling_agent;
 #define STARLING_TASK_RECORD_MIN	248
 
 /* Values of a record that an agent sums up. */
-#define STARLING_NSUMS	19
+#define STARLING_NSUMS	20
 /* The first of them that come from PUBLISH; those before from the task. */
-#define STARLING_SUM_GPU	11
+#define STARLING_SUM_GPU	12
 /* The first that is no counter: what there is now, of members there are. */
-#define STARLING_SUM_GAUGE	18
+#define STARLING_SUM_GAUGE	19
 
 /* Bits of the values that the module reads itself. */
 #define STARLING_VALID_CPU	(BIT(STARLING_VAL_RUN) | BIT(STARLING_VAL_SWITCHES) | \

@@ -24,7 +24,8 @@
 	{ STARLING_ROLE_SERVICE,	"service" },		\
 	{ STARLING_ROLE_ORCHESTRATOR,	"orchestrator" },	\
 	{ STARLING_ROLE_TOOL,		"tool" },		\
-	{ STARLING_ROLE_BACKGROUND,	"background" })
+	{ STARLING_ROLE_BACKGROUND,	"background" },		\
+	{ STARLING_ROLE_INFERENCE,	"inference" })
 
 #define show_source(source) __print_symbolic(source,		\
 	{ STARLING_BY_NONE,		"none" },		\

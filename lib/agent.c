@@ -207,6 +207,7 @@ static const char *const role_names[__STARLING_ROLE_MAX] = {
 	[STARLING_ROLE_ORCHESTRATOR] = "orchestrator",
 	[STARLING_ROLE_TOOL] = "tool",
 	[STARLING_ROLE_BACKGROUND] = "background",
+	[STARLING_ROLE_INFERENCE] = "inference",
 };
 
 STARLING_API const char *starling_role_name(enum starling_role role)

@@ -42,7 +42,7 @@ NAME_LEN, COMM_LEN, GPU_ANY = 32, 16, 0xFFFFFFFF
 TASK_THREAD, TASK_PIDFD = 1, 2
 STAT_LIVE, STAT_TREE, TRY, NOWAIT = 1, 2, 1, 1
 
-ROLES = ("none", "feeder", "service", "orchestrator", "tool", "background")
+ROLES = ("none", "feeder", "service", "orchestrator", "tool", "background", "inference")
 ROLES_MAX = 8
 PLACEMENTS = ("unknown", "shared", "protected")
 # Bits of valid, estimated and stale; and where a value may come from.

@@ -84,6 +84,59 @@ TEST(time_in_roles)
 	EQ(sum.role_run_ns[STARLING_ROLE_SERVICE], 0);
 }
 
+/* A pool's threads compute as the one does that makes them and was said to; seen is not said. */
+static void use_inference(int fd, int dev)
+{
+	struct starling_task_record rec;
+	uint32_t applied;
+	pid_t pid;
+
+	EQ(set_role(fd, 0, STARLING_ROLE_INFERENCE), 0);
+	burn(20);
+	EQ(stat_task(fd, 0, &rec), 0);
+	GE(rec.role_run_ns[STARLING_ROLE_INFERENCE], 20000000);
+	pid = fork();
+	if (!pid) {
+		EQ(stat_task(fd, 0, &rec), 0);
+		EQ(rec.role, STARLING_ROLE_INFERENCE);
+		EQ(rec.role_source, STARLING_BY_LINEAGE);
+		_exit(0);
+	}
+	EQ(reap(pid), 0);
+	EQ(set_role(fd, 0, STARLING_ROLE_NONE), 0);
+	EQ(stat_task(fd, 0, &rec), 0);
+	rec.role = STARLING_ROLE_INFERENCE;
+	rec.role_source = STARLING_BY_DETECTION;
+	EQ(publish(dev, &rec, 1, &applied), 0);
+	EQ(applied, 1);
+	pid = fork();
+	if (!pid) {
+		EQ(stat_task(fd, 0, &rec), 0);
+		EQ(rec.role, STARLING_ROLE_NONE);
+		_exit(0);
+	}
+	EQ(reap(pid), 0);
+}
+
+TEST(inference)
+{
+	struct starling_agent_record sum;
+	int fd = agent("inference"), dev = device();
+	pid_t pid;
+
+	EQ(claim(dev), 0);
+	EQ(join(fd, 0, 0), 0);
+	pid = fork();
+	if (!pid) {
+		use_inference(fd, dev);
+		_exit(0);
+	}
+	EQ(reap(pid), 0);
+	live_agent(fd, &sum);
+	GE(sum.role_run_ns[STARLING_ROLE_INFERENCE], 20000000);
+	EQ(sum_of(sum.role_run_ns), sum.run_ns);
+}
+
 TEST(exec_is_time_as_tool)
 {
 	struct starling_agent_record sum;

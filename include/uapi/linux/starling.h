@@ -145,6 +145,7 @@ enum starling_role {
 	STARLING_ROLE_ORCHESTRATOR,	/* an agent's main loop */
 	STARLING_ROLE_TOOL,		/* descendant of an agent, by exec */
 	STARLING_ROLE_BACKGROUND,	/* may wait for everything else */
+	STARLING_ROLE_INFERENCE,	/* computes a model on CPUs, with others in step */
 	__STARLING_ROLE_MAX,
 };
 
