@@ -57,6 +57,8 @@ json_t *report_plan(const struct plan *plan)
 	put(o, "lent", report_cpus(&plan->reserved_cpus));
 	put(o, "feeders", json_integer(plan->feeders));
 	put(o, "feeders_active", json_integer(plan->feeders_active));
+	put(o, "inference", json_integer(plan->inference));
+	put(o, "inference_active", json_boolean(plan->inference_active));
 	put(o, "roles", roles);
 	return o;
 }

@@ -83,15 +83,19 @@ static void take_verdicts(struct dry_run *run, const struct snapshot *snap)
 	}
 }
 
-static void wait_for_gpu(struct load *l, uint64_t now, bool all)
+static void use_machine(struct load *l, uint64_t now, bool all)
 {
 	for (size_t i = 0; i < l->ntask; i++) {
-		if (!l->task[i].gpu_last_ns)
+		struct snap_task *t = &l->task[i];
+
+		if (t->compute_last_ns)
+			t->compute_last_ns = now;
+		if (!t->gpu_last_ns)
 			continue;
 		if (all || !l->quiet[i])
-			l->task[i].gpu_last_ns = now;
+			t->gpu_last_ns = now;
 		else
-			l->task[i].recent_ns = 0;	/* it sleeps, elsewhere */
+			t->recent_ns = 0;	/* it sleeps, elsewhere */
 	}
 }
 
@@ -110,7 +114,7 @@ static void decide(struct dry_run *run)
 	policy_settings_default(&set);
 	/* who is quiet was active once: only then is there a core to lend */
 	for (int all = 1; all >= 0; all--) {
-		wait_for_gpu(&run->load, snap.now_ns, all);
+		use_machine(&run->load, snap.now_ns, all);
 		policy_classify(&snap, run->verdict);
 		take_verdicts(run, &snap);
 		policy_decide(&snap, run->verdict, &state, &run->plan);

@@ -109,6 +109,23 @@ static int add_feeders(struct reader *r)
 	return 0;
 }
 
+/* Threads of one process: the first computes, the others keep step with it. */
+static int add_inference(struct reader *r)
+{
+	struct snap_task *t;
+
+	for (unsigned int i = 0; i < r->value[KEY_COUNT]; i++) {
+		t = add_task(r);
+		if (!t)
+			return -E2BIG;
+		t->tgid = r->load->task[r->row->first].tid;
+		t->compute_last_ns = !i;	/* when: the plan says */
+		t->d_run_ns = t->late_ns = load_window_ns;
+		t->recent_ns = load_round_ns;
+	}
+	return 0;
+}
+
 static int add_services(struct reader *r)
 {
 	struct load *l = r->load;
@@ -225,6 +242,7 @@ static const struct kind {
 	{ "orchestrator", add_orchestrators, BIT(KEY_COUNT) | BIT(KEY_GROUP) },
 	{ "tool", add_tools, BIT(KEY_COUNT) | BIT(KEY_GROUP) },
 	{ "background", add_background, BIT(KEY_COUNT) | BIT(KEY_GROUP) },
+	{ "inference", add_inference, BIT(KEY_COUNT) | BIT(KEY_GROUP) },
 };
 
 static const char *const yes_no[] = { "no", "yes", NULL };
@@ -331,7 +349,7 @@ static int parse_line(struct reader *r, char *line)
 	kind = find_kind(word);
 	if (!kind)
 		return wrong(r, "'%s' is none of feeder, service, agent, orchestrator, tool, "
-			     "background", word);
+			     "background, inference", word);
 	start_row(r);
 	while (!err && (word = strtok_r(NULL, " \t\r\n", &save)))
 		err = strchr(word, '=') ? parse_key(r, kind, word) : parse_name(r, word);

@@ -34,7 +34,7 @@ struct placed {
 	bool fixed;		/* real-time and the like: never touched */
 	bool real_time;		/* may have such a class from us */
 	bool ext;		/* goes under SCHED_EXT */
-	bool no_room;		/* its own mask has none of the plan's CPUs */
+	bool no_room;		/* its own mask has too few of the plan's CPUs */
 	uint32_t round;
 	struct attrs want;
 	unsigned int todo;

@@ -50,7 +50,7 @@ static void want_mask(struct placed *p, const struct role_plan *r)
 	if (!r->set_mask)
 		return;
 	CPU_AND(&both, &p->c.orig.mask, &r->mask);
-	if (CPU_COUNT(&both))
+	if (CPU_COUNT(&both) && (unsigned int)CPU_COUNT(&both) >= r->mask_least)
 		p->want.mask = both;
 	else
 		p->no_room = true;
@@ -454,7 +454,8 @@ static void explain_left_alone(const struct placed *p, struct text *t)
 	if (p->fixed)
 		text_join(t, "left alone: real-time, deadline or kernel thread");
 	if (p->no_room)
-		text_join(t, "CPUs left alone: its own mask has none of the others");
+		text_join(t, "CPUs left alone: its own mask has none of the others, or too "
+			  "few");
 	for (int a = 0; a < __ATTR_MAX; a++) {
 		if (p->foreign & ATTR_BIT(a)) {
 			snprintf(word, sizeof(word), "%s left alone: changed by others",

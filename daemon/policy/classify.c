@@ -7,6 +7,9 @@
  * its parent or child and no agent's. Any other process that talks to the
  * path is a client, so an agent's main loop.
  *
+ * A thread that computes a model's graph on CPUs is one of inference, and so are those
+ * of its process that keep step with it (inference.c).
+ *
  * A wake that an interrupt makes is counted for whichever task happened to
  * run, so one direction proves nothing outside of the feeder's process: there
  * the path must wake the task often, and the task must have woken the path.
@@ -16,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "daemon/policy/graph.h"
+#include "daemon/policy/inference.h"
 #include "daemon/policy/policy.h"
 #include "daemon/room.h"
 
@@ -38,12 +42,11 @@ static bool was_detected(const struct snap_task *t, uint16_t role)
 	return t->role == role && t->role_source == STARLING_BY_DETECTION;
 }
 
-static bool is_feeder(const struct snapshot *snap, const struct snap_task *t)
+/* Not so long ago that it would be forgotten. */
+static bool of_late(const struct snapshot *snap, uint64_t last_ns)
 {
-	uint64_t forget = snap->set->feeder_forget_ns;
-
-	return t->gpu_last_ns && (t->gpu_last_ns >= snap->now_ns ||
-				  snap->now_ns - t->gpu_last_ns <= forget);
+	return last_ns && (last_ns >= snap->now_ns ||
+			   snap->now_ns - last_ns <= snap->set->feeder_forget_ns);
 }
 
 static void say(struct verdict *v, uint16_t role, uint16_t source, uint16_t why,
@@ -63,8 +66,11 @@ static void by_lineage(const struct snap_task *t, struct verdict *v)
 
 	if (!t->agent_id)
 		return;
+	/* what one said of itself holds for the threads that it made then */
+	if (t->role == STARLING_ROLE_INFERENCE && t->role_source == STARLING_BY_LINEAGE)
+		say(v, t->role, t->role_source, WHY_COMPUTES_WITH, 0);
 	/* a client stays one while it waits for its tools; exec ends it */
-	if (was_detected(t, STARLING_ROLE_ORCHESTRATOR))
+	else if (was_detected(t, STARLING_ROLE_ORCHESTRATOR))
 		say(v, t->role, t->role_source, WHY_CLIENT, 0);
 	else if (inherited && !t->agent_root)
 		say(v, t->role, STARLING_BY_LINEAGE, WHY_LINEAGE_EXEC, 0);
@@ -83,8 +89,10 @@ static void by_itself(const struct snapshot *snap, const struct snap_task *t,
 	if (t->role && t->role_source >= STARLING_BY_OWNER)
 		say(v, t->role, t->role_source,
 		    t->role_source == STARLING_BY_SELF ? WHY_SET_BY_SELF : WHY_SET_BY_OWNER, 0);
-	else if (is_feeder(snap, t))
+	else if (of_late(snap, t->gpu_last_ns))
 		say(v, STARLING_ROLE_FEEDER, STARLING_BY_DETECTION, WHY_GPU_WAIT, 0);
+	else if (of_late(snap, t->compute_last_ns))
+		say(v, STARLING_ROLE_INFERENCE, STARLING_BY_DETECTION, WHY_COMPUTES, 0);
 	else
 		by_lineage(t, v);
 }
@@ -194,7 +202,7 @@ static bool may_be_client(const struct snap_task *t, const struct verdict *v)
 {
 	return !untouchable(t) && v->role_source < STARLING_BY_OWNER &&
 		v->role != STARLING_ROLE_FEEDER && v->role != STARLING_ROLE_SERVICE &&
-		v->role != STARLING_ROLE_ORCHESTRATOR;
+		v->role != STARLING_ROLE_INFERENCE && v->role != STARLING_ROLE_ORCHESTRATOR;
 }
 
 static void find_clients(const struct graph *g, struct verdict *out)
@@ -212,7 +220,7 @@ static void find_clients(const struct graph *g, struct verdict *out)
 	}
 }
 
-/* -- threads beside a feeder ------------------------------------------------ */
+/* -- threads beside those that serve ----------------------------------------- */
 
 static int cmp_u32(const void *a, const void *b)
 {
@@ -221,16 +229,22 @@ static int cmp_u32(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+static bool makes_a_server(const struct verdict *v)
+{
+	return v->role == STARLING_ROLE_FEEDER || v->why == WHY_COMPUTES;
+}
+
 /*
- * A tool that turns out to feed the GPU is a server: descent no longer holds
- * for its other threads. What they do is not known, so they are left alone.
+ * A tool that turns out to feed the GPU, or to compute a model, is a server: descent
+ * no longer holds for its other threads. What they do is not known, so they are left
+ * alone.
  */
 static void spare_siblings(const struct snapshot *snap, struct verdict *out, uint32_t *tgid)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < snap->ntask; i++)
-		if (out[i].role == STARLING_ROLE_FEEDER)
+		if (makes_a_server(&out[i]))
 			tgid[n++] = snap->task[i].tgid;
 	if (!n)
 		return;
@@ -249,6 +263,7 @@ void policy_classify(const struct snapshot *snap, struct verdict *out)
 
 	for (size_t i = 0; i < snap->ntask; i++)
 		by_itself(snap, &snap->task[i], &out[i]);
+	inference_find(snap, out);
 	/* short of memory: roles without the request path are still right */
 	if (scratch && !graph_make(&g, snap)) {
 		spare_siblings(snap, out, scratch);

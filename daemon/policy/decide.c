@@ -28,6 +28,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "daemon/policy/crowd.h"
+#include "daemon/policy/inference.h"
 #include "daemon/policy/policy.h"
 #include "daemon/policy/protect.h"
 
@@ -426,6 +427,7 @@ static uint64_t digest(const struct plan *plan)
 		h = mix(h, &r->mask, sizeof(r->mask));
 		h = mix(h, &r->prefer, sizeof(r->prefer));
 		h = mix(h, &r->set_mask, sizeof(r->set_mask));
+		h = mix(h, &r->mask_least, sizeof(r->mask_least));
 		h = mix(h, &r->idle_class, sizeof(r->idle_class));
 		h = mix(h, &r->nice_delta, sizeof(r->nice_delta));
 		h = mix(h, &r->cpu_weight, sizeof(r->cpu_weight));
@@ -439,7 +441,8 @@ static uint64_t digest(const struct plan *plan)
 
 static bool role_equal(const struct role_plan *a, const struct role_plan *b)
 {
-	return a->set_mask == b->set_mask && a->idle_class == b->idle_class &&
+	return a->set_mask == b->set_mask && a->mask_least == b->mask_least &&
+		a->idle_class == b->idle_class &&
 		a->nice_delta == b->nice_delta && a->cpu_weight == b->cpu_weight &&
 		a->real_time == b->real_time && a->slice_ns == b->slice_ns &&
 		a->clamp_min == b->clamp_min && a->clamp_max == b->clamp_max &&
@@ -481,6 +484,7 @@ static void forget(struct policy_state *st)
 	*st = (struct policy_state){
 		.seq = st->seq, .digest = st->digest, .last_change_ns = st->last_change_ns,
 		.measured = st->measured, .guard = st->guard,
+		.compute_ns = st->compute_ns, .compute_cpus = st->compute_cpus,
 	};
 }
 
@@ -508,6 +512,11 @@ static uint64_t next_change(const struct snapshot *snap, const struct tally *n,
 	if (CPU_COUNT(&st->protected_cpus) && !st->lent_ns)
 		return st->enough_ns + st->linger_ns;
 	return classes ? st->last_active_ns + snap->set->class_keep_ns : 0;
+}
+
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+	return a && (!b || a < b) ? a : b;
 }
 
 /* -- what the guard leaves out ------------------------------------------------- */
@@ -611,5 +620,7 @@ void policy_decide(const struct snapshot *snap, const struct verdict *v,
 	if (n.feeders)
 		plan->recheck_ns = next_change(snap, &n, st, classes);
 	explain(plan, &n, snap, classes);
+	inference_plan(snap, v, st, plan);
+	plan->recheck_ns = sooner(plan->recheck_ns, inference_end(snap, st));
 	number(plan, st, snap->now_ns);
 }

@@ -24,6 +24,8 @@ struct snap_task {
 	uint32_t ppid;
 	uint64_t agent_id;
 	uint64_t gpu_last_ns;		/* 0: never waited for a GPU */
+	uint64_t compute_last_ns;	/* 0: never computed a model */
+	uint64_t late_ns;		/* ran of late: fades with time alone */
 	uint64_t d_run_ns;		/* in the window */
 	uint64_t d_wait_ns;
 	uint64_t recent_ns;		/* runnable in the last round alone */
@@ -86,6 +88,8 @@ enum policy_reason {
 	WHY_WAKES_FEEDER,	/* one hop from a feeder */
 	WHY_WAKES_SERVICE,	/* two hops */
 	WHY_CLIENT,		/* own process, talks to the request path */
+	WHY_COMPUTES,		/* computes a model's graph */
+	WHY_COMPUTES_WITH,	/* runs as long as one that does, beside it */
 	WHY_LINEAGE_EXEC,	/* descendant of an agent that ran a program */
 	WHY_LINEAGE,		/* thread or fork of an agent's root */
 	WHY_SET_BY_OWNER,
@@ -124,6 +128,7 @@ bool policy_feeding(const struct snapshot *snap, const struct verdict *v,
 struct role_plan {
 	cpu_set_t mask;
 	bool set_mask;
+	unsigned int mask_least;	/* with fewer of them left by its own: no mask */
 	cpu_set_t prefer;	/* take these first, the rest too: a scheduler's to use */
 	bool idle_class;	/* SCHED_IDLE / cpu.idle */
 	int nice_delta;		/* added to the task's own nice; 0: leave */
@@ -144,8 +149,10 @@ struct plan {
 	struct role_plan role[__STARLING_ROLE_MAX];
 	unsigned int feeders_active;
 	unsigned int feeders;
+	unsigned int inference;		/* threads that compute models */
+	bool inference_active;		/* they do now */
 	uint64_t recheck_ns;		/* may change by itself then; 0: it may not */
-	char why[192];			/* one line for status and explain */
+	char why[256];			/* one line for status and explain */
 };
 
 /* Memory from one decision to the next: hysteresis. Zero it to start. */
@@ -169,6 +176,8 @@ struct policy_state {
 	uint64_t crowd_end_ns;	/* last time that it ended */
 	uint64_t crowd_keep_ns;	/* at least that long: back-off */
 	bool busy_waiter;	/* a feeder of unknown style counted as spinning */
+	uint64_t compute_ns;	/* last time that a model was computed; 0: not of late */
+	cpu_set_t compute_cpus;	/* where; empty: anywhere */
 	struct measure_base measured;
 	struct guard guard;
 };

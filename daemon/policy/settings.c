@@ -29,6 +29,8 @@ const char *policy_reason_text(enum policy_reason why)
 		[WHY_WAKES_FEEDER] = "exchanges wakes with a feeder",
 		[WHY_WAKES_SERVICE] = "exchanges wakes with the feeder's service",
 		[WHY_CLIENT] = "another process that talks to the request path",
+		[WHY_COMPUTES] = "computes a model on CPUs",
+		[WHY_COMPUTES_WITH] = "keeps step with a thread that computes a model",
 		[WHY_LINEAGE_EXEC] = "program started by an agent",
 		[WHY_LINEAGE] = "thread or fork of an agent's first process",
 		[WHY_SET_BY_OWNER] = "set by the agent's owner",

@@ -92,6 +92,25 @@ on gb10 'not kept and lent == {19} and task["feeder"]["active"] is False and
 load 'agent' 'tool'
 on gb10 'not kept and not task["tool"]["idle_class"] and not task["tool"]["prefer"]' \
 	"no feeder, no change"
+# A model on CPUs: the fast cores of one cache, if it is one of two and holds all.
+at='cpus(task["llama"]["cpus"])'
+load 'inference llama count=5' 'agent' 'tool'
+on gb10 "$at == cpus('15-19') and task['llama']['role'] == 'inference' and
+	task['llama']['nice_delta'] == -10 and p['plan']['inference'] == 5 and
+	not task['tool']['idle_class'] and task['tool']['cpus'] is None" "one cluster's fast cores"
+on gb10-offline "$at == cpus('6-9,15-17')" "all fast cores, if no cluster has enough online"
+on x3d "$at == cpus('0-7')" "the die with the larger cache"
+on hybrid-lp "$at == cpus('0-5')" "one thread of each performance core"
+for machine in x86 epyc gh200 orin boost plain; do
+	on "$machine" "task['llama']['cpus'] is None and task['llama']['nice_delta'] == -10" \
+		"no CPUs to prefer for a model"
+done
+load 'inference llama count=8'
+on gb10 "$at == cpus('5-9,15-19')" "more threads than one cluster has: all fast cores"
+on hybrid "task['llama']['cpus'] is None" "more threads than fast cores: all CPUs"
+load 'feeder wait=spin' 'inference llama count=4' 'agent' 'tool'
+on gb10 "kept == {19} and $at == cpus('15-18')" "not on a feeder's core"
+
 load 'feeder llama wait=spin' 'agent a weight=300 count=2' 'tool cc count=4' \
 	'orchestrator loop' 'background index  # said, not seen' '' '# a comment' \
 	'agent b' 'tool sh'
@@ -102,7 +121,8 @@ on gb10 'task["cc"]["count"] == 8 and task["cc"]["agent"] == "a" and
 
 # The plan of a dry run has the names of the daemon's.
 run 0 "$STARLING" plan --json && plan '{"seq", "why", "protected", "lent", "feeders",
-	"feeders_active", "roles"} == set(p["plan"]) and p["version"] == 1 and
+	"feeders_active", "inference", "inference_active", "roles"} == set(p["plan"]) and
+	p["version"] == 1 and
 	p["machine"]["sysroot"] is None'
 ok $? "this machine, default load"
 run 0 "$STARLING" plan --sysroot "$TMP/gb10" && out_has '\[19\]' && out_has 'cache 1  16 MiB  big' &&

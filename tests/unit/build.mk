@@ -6,6 +6,7 @@ topology_src := $(wildcard daemon/topology*.c) daemon/cpuset.c
 unit_scene := tests/unit/scene.c $(policy_src)
 $(eval $(call testprog,unit-classify,tests/unit/classify.c $(unit_scene),$(CMOCKA_LIBS)))
 $(eval $(call testprog,unit-decide,tests/unit/decide.c $(unit_scene),$(CMOCKA_LIBS)))
+$(eval $(call testprog,unit-inference,tests/unit/inference.c $(unit_scene),$(CMOCKA_LIBS)))
 $(eval $(call testprog,unit-graph,tests/unit/graph.c $(policy_src),$(CMOCKA_LIBS)))
 $(eval $(call testprog,unit-step,tests/unit/step.c $(unit_scene),$(CMOCKA_LIBS)))
 $(eval $(call testprog,unit-guard,tests/unit/guard.c $(unit_scene),$(CMOCKA_LIBS) -lm))

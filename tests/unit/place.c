@@ -465,6 +465,33 @@ static void a_mask_set_by_others(void **x)
 	(void)x;
 }
 
+/* A thread of several in step: what its own mask leaves must hold all of them. */
+static void a_mask_for_all_or_none(void **x)
+{
+	struct role_plan *r = &plan.role[STARLING_ROLE_INFERENCE];
+	struct kid k = kid_start();
+
+	if (CPU_COUNT(&all) < 2)
+		skip();
+	r->nice_delta = -10;
+	r->set_mask = true;
+	CPU_ZERO(&r->mask);
+	CPU_SET(last_cpu, &r->mask);
+	r->mask_least = 2;
+	apply_one(k.pid, STARLING_ROLE_INFERENCE);
+	assert_int_equal(kid_attrs(k.pid).nice, -10);
+	assert_true(CPU_EQUAL(mask_of(k.pid), &all));
+	r->mask_least = 1;
+	apply_one(k.pid, STARLING_ROLE_INFERENCE);
+	assert_true(CPU_EQUAL(mask_of(k.pid), &r->mask));
+	assert_int_equal(die_and_undo(), 1);
+	assert_true(CPU_EQUAL(mask_of(k.pid), &all));
+	assert_int_equal(kid_attrs(k.pid).nice, 0);
+	assert_int_equal(kid_attrs(k.pid).policy, SCHED_OTHER);
+	kid_end(&k);
+	(void)x;
+}
+
 static void changed_by_others_later(void **x)
 {
 	struct kid k = kid_start();
@@ -748,6 +775,7 @@ int main(void)
 		with_placer(under_sched_ext),
 		with_placer(a_nice_value_is_added_to),
 		with_placer(a_mask_set_by_others),
+		with_placer(a_mask_for_all_or_none),
 		with_placer(changed_by_others_later),
 		with_placer(real_time_is_not_touched),
 		with_placer(an_own_idle_class_stays),

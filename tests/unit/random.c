@@ -26,12 +26,15 @@ static uint64_t draw(uint64_t n)
 
 static void random_machine(void)
 {
-	switch (draw(4)) {
+	switch (draw(5)) {
 	case 0:
 		scene_gb10(&s);
 		break;
 	case 1:
 		scene_hybrid(&s);
+		break;
+	case 2:
+		scene_dies(&s, 1 + draw(4), 1 + draw(8));
 		break;
 	default:
 		scene_init(&s, 1 + draw(64), 1 + draw(2));
@@ -45,6 +48,8 @@ static void random_task(uint32_t tid)
 	t->ppid = draw(tid);
 	t->agent_id = draw(4) ? 0 : 1 + draw(3);
 	t->gpu_last_ns = draw(5) ? 0 : s.snap.now_ns - draw(70) * S * draw(2) - draw(200) * MS;
+	t->compute_last_ns = draw(5) ? 0 : s.snap.now_ns - draw(70) * S * draw(2);
+	t->late_ns = draw(3 * S) * draw(2);
 	t->d_run_ns = draw(3 * S);
 	t->d_wait_ns = draw(3 * S);
 	t->recent_ns = draw(300) * MS;
@@ -91,6 +96,8 @@ static void check_verdicts(void)
 			assert_int_equal(v->role, t->role);
 		if (v->role == STARLING_ROLE_FEEDER && v->role_source < STARLING_BY_OWNER)
 			assert_true(t->gpu_last_ns);
+		if (v->why == WHY_COMPUTES)
+			assert_true(t->compute_last_ns);
 	}
 }
 
@@ -98,6 +105,7 @@ static void check_plan(void)
 {
 	const struct role_plan *feeder = &s.plan.role[STARLING_ROLE_FEEDER];
 	const struct role_plan *service = &s.plan.role[STARLING_ROLE_SERVICE];
+	const struct role_plan *inference = &s.plan.role[STARLING_ROLE_INFERENCE];
 	cpu_set_t both;
 
 	CPU_AND(&both, &s.plan.protected_cpus, &s.topo.all);
@@ -106,6 +114,11 @@ static void check_plan(void)
 	assert_false(feeder->set_mask || feeder->idle_class);
 	assert_false(service->set_mask || service->idle_class || service->real_time);
 	assert_true(s.plan.role[STARLING_ROLE_NONE].nice_delta == 0);
+	assert_false(inference->real_time || inference->idle_class);
+	assert_int_equal(inference->nice_delta, s.plan.inference_active ? -10 : 0);
+	assert_true(s.plan.inference_active <= s.plan.inference);
+	assert_int_equal(!inference->mask_least, !inference->set_mask);
+	assert_true(inference->mask_least <= (unsigned int)CPU_COUNT(&inference->mask));
 	for (int r = 0; r < __STARLING_ROLE_MAX; r++) {
 		const struct role_plan *p = &s.plan.role[r];
 

@@ -48,6 +48,13 @@ void scene_gb10(struct scene *s)
 			add_cpu(s, cpu, cpu / 10, bin[b].capacity, bin[b].capacity > 900);
 }
 
+void scene_dies(struct scene *s, unsigned int dies, unsigned int cores)
+{
+	init_empty(s);
+	for (unsigned int i = 0; i < 2 * dies * cores; i++)
+		add_cpu(s, i / 2, i / 2 / cores, 1024, true);
+}
+
 void scene_hybrid(struct scene *s)
 {
 	init_empty(s);
@@ -73,6 +80,17 @@ struct snap_task *scene_feeder(struct scene *s, uint32_t tid, uint32_t tgid, uin
 	t->wait_style = style;
 	t->d_run_ns = style == STARLING_WAIT_BLOCK ? s->snap.window_ns / 10 : s->snap.window_ns;
 	return t;
+}
+
+void scene_engine(struct scene *s, uint32_t tgid, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		struct snap_task *t = scene_task(s, tgid + i, tgid);
+
+		t->d_run_ns = t->late_ns = s->snap.window_ns;
+		if (!i)
+			t->compute_last_ns = s->snap.now_ns;
+	}
 }
 
 void scene_wakes(struct scene *s, uint32_t waker, uint32_t wakee, double per_s)

@@ -23,6 +23,8 @@ struct scene {
 void scene_init(struct scene *s, unsigned int ncpu, unsigned int smt);
 /* DGX Spark: two kinds in interleaved clusters, CPU 0 of the slow one. */
 void scene_gb10(struct scene *s);
+/* @dies of @cores equal cores with two threads each, side by side, each with a cache. */
+void scene_dies(struct scene *s, unsigned int dies, unsigned int cores);
 /* 8 fast cores of two threads (0-15), 8 slow ones (16-23). */
 void scene_hybrid(struct scene *s);
 
@@ -30,6 +32,8 @@ struct snap_task *scene_task(struct scene *s, uint32_t tid, uint32_t tgid);
 /* A thread that waited for the GPU just now. */
 struct snap_task *scene_feeder(struct scene *s, uint32_t tid, uint32_t tgid,
 			       uint16_t style);
+/* @n threads of process @tgid, from @tgid on, that compute: the first one is seen to. */
+void scene_engine(struct scene *s, uint32_t tgid, unsigned int n);
 /* @per_s wakes of @wakee by @waker. */
 void scene_wakes(struct scene *s, uint32_t waker, uint32_t wakee, double per_s);
 /* ... and back. */
