@@ -250,7 +250,7 @@ int records(struct bpf_iter__task *ctx)
 	if (!st)
 		st = adopted(p);
 	if (!st || st->flags & TASK_EXITED ||
-	    !(st->agent_id || st->flags & (TASK_GPU | TASK_WATCHED)))
+	    !(st->agent_id || st->flags & (TASK_GPU | TASK_WATCHED | TASK_COMPUTE)))
 		return 0;
 	r.tid = p->pid;
 	r.tgid = p->tgid;

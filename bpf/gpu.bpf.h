@@ -7,6 +7,8 @@
  * and of allocations. Returns, launches and sched_yield() are probed in short
  * windows; between these, what they would count is extrapolated and marked
  * as an estimate.
+ *
+ * The entry of what computes a model on CPUs is probed by the same program.
  */
 #ifndef STARLING_GPU_BPF_H
 #define STARLING_GPU_BPF_H
@@ -187,6 +189,23 @@ static __always_inline void wait_begins(struct task_struct *p,
 		wait_event(p, st, PROBE_GPU_RESUME);
 }
 
+/*
+ * A model's graph is about to be computed on CPUs: once or a few times a token. The
+ * daemon has to know that it begins at once, and that it goes on now and then.
+ */
+static __always_inline void computes(struct task_struct *p, struct task_state *st)
+{
+	u64 now = bpf_ktime_get_ns(), last = st->compute_ns;
+	bool news = !last || now - last >= PROBE_COMPUTE_QUIET_NS;
+
+	st->compute_ns = now;
+	st->flags |= TASK_COMPUTE;
+	if (!news && now - st->compute_told_ns < PROBE_COMPUTE_EVERY_NS)
+		return;
+	st->compute_told_ns = now;
+	event_task(PROBE_COMPUTE, p, st, news);
+}
+
 SEC("uprobe")
 int on_call(struct pt_regs *ctx)
 {
@@ -200,6 +219,8 @@ int on_call(struct pt_regs *ctx)
 		/* what it waits for in poll(), it does so for these calls */
 		st->flags = (st->flags | TASK_LIBRARY) & ~TASK_POLLS;
 		wait_begins(p, st);
+	} else if (cookie == PROBE_CALL_COMPUTE) {
+		computes(p, st);
 	} else {
 		st->alloc_bytes += PT_REGS_PARM2(ctx);
 		st->flags |= TASK_GPU;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Mappings of the GPU driver's library, wherever a copy of it lies: the
- * daemon has to put probes into each before the program waits for long.
+ * Mappings of the GPU driver's library, and of ggml's part that computes on CPUs
+ * (llama.cpp, whisper.cpp, ollama), wherever a copy lies: the daemon has to put
+ * probes into each before the program waits or computes for long.
  *
  * A mapping can be seen as it is made, where the kernel lets functions be
  * traced, or else just before, when its file is read.
@@ -9,15 +10,26 @@
 #ifndef STARLING_LIBRARY_BPF_H
 #define STARLING_LIBRARY_BPF_H
 
-static __always_inline bool cuda_name(const unsigned char *at)
+static __always_inline bool is_cuda(const char *name)
+{
+	return name[0] == 'c' && name[1] == 'u' && name[2] == 'd' && name[3] == 'a' &&
+	       name[4] == '.' && name[5] == 's' && name[6] == 'o';
+}
+
+/* One a kind of CPU: libggml-cpu.so, libggml-cpu-haswell.so. */
+static __always_inline bool is_ggml(const char *name)
+{
+	return name[0] == 'g' && name[1] == 'g' && name[2] == 'm' && name[3] == 'l' &&
+	       name[4] == '-' && name[5] == 'c' && name[6] == 'p' && name[7] == 'u';
+}
+
+static __always_inline bool known_name(const unsigned char *at)
 {
 	char name[16] = {};
 
 	bpf_probe_read_kernel_str(name, sizeof(name), at);
 	return name[0] == 'l' && name[1] == 'i' && name[2] == 'b' &&
-	       name[3] == 'c' && name[4] == 'u' && name[5] == 'd' &&
-	       name[6] == 'a' && name[7] == '.' && name[8] == 's' &&
-	       name[9] == 'o';
+	       (is_cuda(name + 3) || is_ggml(name + 3));
 }
 
 /*
@@ -54,14 +66,14 @@ int BPF_PROG(on_mmap, struct vm_area_struct *vma)
 {
 	struct file *file = vma->vm_file;
 
-	if (file && cuda_name(BPF_CORE_READ(file, f_path.dentry, d_name.name)))
+	if (file && known_name(BPF_CORE_READ(file, f_path.dentry, d_name.name)))
 		report_library(BPF_CORE_READ(file, f_inode));
 	return 0;
 }
 
 /*
  * At reads of a file's start: loaders read the header before they map. Files
- * too small to be a driver are most of what is read, and not looked at.
+ * too small to be one of these are most of what is read, and not looked at.
  */
 #define LIBRARY_MIN_BYTES	16384
 
@@ -77,7 +89,7 @@ int BPF_PROG(on_read, struct address_space *mapping, unsigned long index)
 	if (inode->i_size < LIBRARY_MIN_BYTES)
 		return 0;
 	name = inode_name(inode);
-	if (name && cuda_name(name))
+	if (name && known_name(name))
 		report_library(inode);
 	return 0;
 }

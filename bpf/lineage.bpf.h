@@ -102,8 +102,8 @@ int BPF_PROG(on_fork_again, struct task_struct *parent, struct task_struct *chil
 /* A new program: what was seen of the old one is void. */
 static __always_inline void forget_program(struct task_state *st)
 {
-	st->flags = (st->flags | TASK_EXECED) & ~(TASK_LIBRARY | TASK_POLLS);
-	st->entry_ns = st->poll_ns = 0;
+	st->flags = (st->flags | TASK_EXECED) & ~(TASK_LIBRARY | TASK_POLLS | TASK_COMPUTE);
+	st->entry_ns = st->poll_ns = st->compute_ns = 0;
 	st->poll_done = 0;
 	st->style = STARLING_WAIT_UNKNOWN;
 	st->vote[STARLING_WAIT_BLOCK] = 0;
@@ -190,7 +190,7 @@ static __always_inline int exited(struct task_struct *p)
 	st->flags |= TASK_EXITED;
 	wait_over(p, st, bpf_ktime_get_ns());
 	driver_forget(st, p->pid);
-	if (!st->agent_id && !(st->flags & (TASK_GPU | TASK_WATCHED)))
+	if (!st->agent_id && !(st->flags & (TASK_GPU | TASK_WATCHED | TASK_COMPUTE)))
 		return 0;
 	fold(p, st);
 	count_exit(st);

@@ -20,6 +20,8 @@ enum {
 };
 
 #define PROBE_GPU_QUIET_NS	100000000ULL	/* then a wait is a resume */
+#define PROBE_COMPUTE_EVERY_NS	100000000ULL	/* tell of one that goes on */
+#define PROBE_COMPUTE_QUIET_NS	1000000000ULL	/* tell at once of one that resumes */
 
 enum probe_event_type {
 	PROBE_EXEC = 1,
@@ -27,10 +29,11 @@ enum probe_event_type {
 	PROBE_GPU_FIRST_WAIT,
 	PROBE_GPU_RESUME,
 	PROBE_GPU_OPEN,
-	PROBE_LIB_MAPPED,	/* dev, ino: a libcuda without probes */
+	PROBE_LIB_MAPPED,	/* dev, ino: a library without probes */
 	PROBE_MODULE_JOIN,	/* these three: from the module's tracepoints */
 	PROBE_MODULE_LEAVE,
 	PROBE_MODULE_ROLE,
+	PROBE_COMPUTE,		/* a thread computes a model's graph */
 };
 
 struct probe_event {
@@ -126,6 +129,7 @@ enum probe_call {
 	PROBE_CALL_WAIT = 1,
 	PROBE_CALL_ALLOC,
 	PROBE_CALL_LAUNCH,
+	PROBE_CALL_COMPUTE,
 };
 
 /* What was dropped, by whom; one index a cause. */

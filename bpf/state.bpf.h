@@ -16,6 +16,7 @@
 #define TASK_LIBRARY	(1U << 6)	/* its waits in the driver's library are seen */
 #define TASK_POLLS	(1U << 7)	/* only those in poll() are */
 #define TASK_DRIVER	(1U << 8)	/* is in driver_threads */
+#define TASK_COMPUTE	(1U << 9)	/* computes a model's graphs */
 
 /*
  * @base_*, @folded_*: of run, run-queue and GPU wait time, at join, and what the agent's
@@ -27,6 +28,7 @@
  * @step_*: see step.bpf.h; where the last step began, and the wait for CPUs then;
  *	undisturbed ones' median, how many it comes from at most, steps since
  * @poll_*: see driver.bpf.h; poll_ns 0: in no call of poll()
+ * @compute_*: when it last computed a graph, and when that was last told
  * @vote: of recent waits, by style
  */
 struct task_state {
@@ -64,6 +66,8 @@ struct task_state {
 	u64 step_least_before;
 	u64 step_most;
 	u64 step_most_before;
+	u64 compute_ns;
+	u64 compute_told_ns;
 	u32 step_count;
 	u32 step_calm;
 	u32 step_since;

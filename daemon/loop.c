@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The daemon wakes for three things: the clock (four times a second while a
- * feeder is active, once a second otherwise), events that cannot wait, and
+ * feeder is active or a model is computed, once a second otherwise), events that cannot wait, and
  * people on the control socket.
  */
 #include "daemon/loop.h"
@@ -45,14 +45,14 @@ static void tick_in(struct daemon *d, uint64_t us)
 }
 
 /*
- * While a feeder is active the clock is fast enough for what time alone
+ * While a feeder or an engine is active the clock is fast enough for what time alone
  * changes; while all are quiet, sleep no longer than until then.
  */
 static uint64_t next_tick_us(const struct daemon *d)
 {
 	uint64_t now = now_ns(), at = d->plan.recheck_ns, us = TICK_QUIET_US;
 
-	if (d->plan.feeders_active || d->moved)
+	if (d->plan.feeders_active || d->plan.inference_active || d->moved)
 		return TICK_ACTIVE_US;
 	if (at && at < now + us * 1000)
 		us = at > now ? (at - now) / 1000 : 0;

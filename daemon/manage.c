@@ -2,6 +2,7 @@
 #include "daemon/manage.h"
 
 #include <errno.h>
+#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,8 @@
 
 #define GROUP_RUN_NS	20e6	/* a hundredth of the window */
 #define AGENT_KEEP_NS	(60 * 1000000000ULL)
+#define LATE_NS		2e9	/* what ran so long ago counts as 1/e */
+#define COMPUTE_QUIET_NS	1000000000ULL	/* who computes again then is news */
 #define APPLY_ROUNDS	8
 #define ACTIVE_NS	1000000000ULL
 #define DENIED_PART	4
@@ -91,6 +94,16 @@ static void fade(struct daemon *d, uint64_t elapsed)
 	}
 }
 
+/* For those that may keep step: the window stands still while no feeder waits. */
+static void fade_late(struct daemon *d, uint64_t elapsed)
+{
+	double left = exp(-(double)elapsed / LATE_NS);
+	struct task *task;
+
+	for (task = d->tasks.head; task; task = task->hh.next)
+		task->late_ns *= left;
+}
+
 static void take_view(struct daemon *d, const struct sense_view *view)
 {
 	uint64_t since = d->round_ns;
@@ -105,6 +118,7 @@ static void take_view(struct daemon *d, const struct sense_view *view)
 		fade(d, view->now_ns - since);
 		edge_add(&d->edges, view->edge, view->nedge);
 	}
+	fade_late(d, d->elapsed_ns);
 	for (size_t i = 0; i < view->ntask; i++)
 		take_record(d, &view->task[i]);
 	HASH_ITER(hh, d->tasks.head, task, next)
@@ -172,6 +186,7 @@ static void event_exec(struct daemon *d, struct task *task,
 		       const struct sense_event *ev)
 {
 	task->execed = !task->agent_root;
+	task->compute_last_ns = 0;
 	if (ev->role) {
 		task->role = ev->role;
 		task->role_source = ev->role_source;
@@ -186,6 +201,23 @@ static void event_gpu(struct daemon *d, struct task *task,
 	if (ev->ns > task->rec.gpu_last_ns)
 		task->rec.gpu_last_ns = ev->ns;
 	task->d_gpu_waits += 1;
+	if (!d->hurry_ns)
+		d->hurry_ns = ev->ns;
+	d->hurry = true;
+}
+
+/* The other threads of its process may keep step with it: they are looked at from now on. */
+static void event_compute(struct daemon *d, struct task *task,
+			  const struct sense_event *ev)
+{
+	bool news = !task->compute_last_ns ||
+		ev->ns - task->compute_last_ns >= COMPUTE_QUIET_NS;
+
+	if (ev->ns > task->compute_last_ns)
+		task->compute_last_ns = ev->ns;
+	if (!news)
+		return;
+	member_watch_beside(d, task, ev->ns);
 	if (!d->hurry_ns)
 		d->hurry_ns = ev->ns;
 	d->hurry = true;
@@ -233,6 +265,9 @@ void manage_event(void *ctx, const struct sense_event *ev)
 	case SENSE_GPU_FIRST_WAIT:
 	case SENSE_GPU_RESUME:
 		event_gpu(d, task, ev);
+		break;
+	case SENSE_COMPUTE:
+		event_compute(d, task, ev);
 		break;
 	case SENSE_LEAVE:
 		task->rec.agent_id = 0;
@@ -282,6 +317,8 @@ static struct snap_task snap_of(struct task *task)
 		.ppid = task->ppid,
 		.agent_id = task->rec.agent_id,
 		.gpu_last_ns = gpu_last(task),
+		.compute_last_ns = task->compute_last_ns,
+		.late_ns = task->late_ns,
 		.d_run_ns = task->d_run_ns,
 		.d_wait_ns = task->d_wait_ns,
 		.recent_ns = task->recent_ns,
@@ -474,6 +511,16 @@ static void tell_plan(struct daemon *d, const struct plan *old)
 			  d->plan.why);
 }
 
+static void tell_inference(struct daemon *d, const struct plan *old)
+{
+	if (d->plan.inference_active && !old->inference_active)
+		history_add(&d->history, LOG_INFO, "inference", "a model is computed: %s",
+			    d->plan.why);
+	else if (!d->plan.inference_active && old->inference_active)
+		history_add(&d->history, LOG_INFO, "inference", "no model is computed now: %s",
+			    d->plan.why);
+}
+
 static void tell_guard(struct daemon *d)
 {
 	const struct guard *g = &d->policy.guard;
@@ -531,6 +578,7 @@ void manage_decide(struct daemon *d)
 	policy_decide(&p.snap, p.verdict, &d->policy, &d->plan);
 	d->count.decisions++;
 	tell_plan(d, &old);
+	tell_inference(d, &old);
 	tell_guard(d);
 	if (!CPU_EQUAL(&d->plan.protected_cpus, &old.protected_cpus))
 		self_avoid(&d->plan.protected_cpus);
@@ -551,7 +599,7 @@ static void hurry_done(struct daemon *d)
 	d->count.detect_ns = now_ns() - since;
 	if (d->count.detect_ns > d->count.detect_max_ns)
 		d->count.detect_max_ns = d->count.detect_ns;
-	manage_slow("acting on a GPU event", since);
+	manage_slow("acting on an event", since);
 }
 
 void manage_hurry(struct daemon *d)
@@ -615,6 +663,7 @@ void manage_round(struct daemon *d)
 
 	sense_tick(d->sense, begin);
 	manage_slow("looking for GPU libraries", begin);
+	member_watch_engines(d, begin);
 	err = sense_read(d->sense, &view);
 	if (err) {
 		log_debug("sense: %s", strerror(-err));

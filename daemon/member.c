@@ -9,6 +9,8 @@
 enum { ADOPT_MAX = 1024, WATCH_MAX = 512 };
 
 #define WATCH_KEEP_NS	(10 * 1000000000ULL)
+#define WATCH_QUIET_NS	(60 * 1000000000ULL)	/* beside what computed a model */
+#define ENGINE_ACTIVE_NS	(1000000000ULL)
 #define WATCH_EDGE_MIN	1.0	/* wakes/s that make a neighbour worth a look */
 
 struct join {
@@ -106,6 +108,23 @@ static bool on_path(const struct task *task)
 			task->rec.gpu_last_ns);
 }
 
+/* Sense reports @tid from now on, which need not have been known. */
+static struct task *watched_task(struct daemon *d, uint32_t tid, uint32_t tgid, uint64_t now)
+{
+	struct task *task = task_get(&d->tasks, tid);
+
+	if (!task) {
+		sense_report(d->sense, tid, false);
+		return NULL;
+	}
+	task->watched = true;
+	task->last_edge_ns = now;
+	task->round = d->round + 1;	/* may first be reported next time */
+	if (tgid)
+		task->tgid = tgid;
+	return task;
+}
+
 /* @tid is next to a task of the path: know it, and keep knowing it. */
 static void watch_neighbour(struct daemon *d, uint32_t tid, uint32_t tgid,
 			    uint64_t now, unsigned int *watched)
@@ -118,19 +137,18 @@ static void watch_neighbour(struct daemon *d, uint32_t tid, uint32_t tgid,
 		task->last_edge_ns = now;
 		return;
 	}
-	if (*watched >= WATCH_MAX || sense_watch(d->sense, tid, true))
+	if (*watched >= WATCH_MAX || sense_watch(d->sense, tid))
 		return;
-	task = task_get(&d->tasks, tid);
-	if (!task) {
-		sense_watch(d->sense, tid, false);
-		return;
-	}
-	task->watched = true;
-	task->last_edge_ns = now;
-	task->round = d->round + 1;	/* may first be reported next time */
-	if (tgid)
-		task->tgid = tgid;
-	(*watched)++;
+	task = watched_task(d, tid, tgid, now);
+	*watched += !!task;
+}
+
+/* Around feeders the window stands still while they are quiet, and nobody gets old. */
+static bool is_stale(const struct daemon *d, const struct task *task, uint64_t now)
+{
+	if (task->beside_ns)
+		return now - task->last_edge_ns > WATCH_QUIET_NS;
+	return d->moved && now - task->last_edge_ns > WATCH_KEEP_NS;
 }
 
 void member_watch(struct daemon *d, uint64_t now)
@@ -143,8 +161,8 @@ void member_watch(struct daemon *d, uint64_t now)
 	for (task = d->tasks.head; task; task = task->hh.next) {
 		if (!task->watched)
 			continue;
-		if (d->moved && now - task->last_edge_ns > WATCH_KEEP_NS) {
-			sense_watch(d->sense, task->tid, false);
+		if (is_stale(d, task, now)) {
+			sense_report(d->sense, task->tid, false);
 			task->watched = false;
 			continue;
 		}
@@ -158,4 +176,59 @@ void member_watch(struct daemon *d, uint64_t now)
 		if (on_path(task_find(&d->tasks, e->key.wakee)))
 			watch_neighbour(d, e->key.waker, e->waker_tgid, now, &watched);
 	}
+}
+
+/* -- beside a thread that computes a model ---------------------------------------- */
+
+struct beside {
+	struct daemon *d;
+	uint32_t tgid;
+	uint64_t now;
+	unsigned int left;	/* threads that may still be watched */
+};
+
+/* Members are reported anyway. Wakes are of no interest here. */
+static int watch_beside(void *ctx, uint32_t tid)
+{
+	struct beside *b = ctx;
+	struct task *task = task_find(&b->d->tasks, tid);
+
+	if (!task || !(task->watched || task->rec.agent_id)) {
+		if (!b->left || sense_report(b->d->sense, tid, true))
+			return 0;
+		b->left--;
+		task = watched_task(b->d, tid, b->tgid, b->now);
+	}
+	if (task) {
+		task->last_edge_ns = b->now;
+		task->beside_ns = b->now;
+	}
+	return 0;
+}
+
+static unsigned int room_to_watch(const struct daemon *d)
+{
+	unsigned int n = 0;
+
+	for (const struct task *task = d->tasks.head; task; task = task->hh.next)
+		n += task->watched;
+	return n < WATCH_MAX ? WATCH_MAX - n : 0;
+}
+
+void member_watch_beside(struct daemon *d, const struct task *task, uint64_t now)
+{
+	struct beside b = { d, task->tgid, now, room_to_watch(d) };
+
+	proc_each_thread(task->tgid, watch_beside, &b);
+}
+
+/* They come and go, so their process is looked at in each round, once. */
+void member_watch_engines(struct daemon *d, uint64_t now)
+{
+	struct task *task;
+
+	for (task = d->tasks.head; task; task = task->hh.next)
+		if (task->compute_last_ns && task->beside_ns != now &&
+		    task->compute_last_ns + ENGINE_ACTIVE_NS > now)
+			member_watch_beside(d, task, now);
 }

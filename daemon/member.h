@@ -15,5 +15,9 @@ int member_join_process(struct daemon *d, struct agent *a, uint32_t tgid,
 void member_found(struct daemon *d, uint32_t tgid);
 /* Watch what is next to the request path, stop watching what is not. */
 void member_watch(struct daemon *d, uint64_t now);
+/* Look at the other threads of @task's process, which computes a model ... */
+void member_watch_beside(struct daemon *d, const struct task *task, uint64_t now);
+/* ... and at those of all processes that do. */
+void member_watch_engines(struct daemon *d, uint64_t now);
 
 #endif

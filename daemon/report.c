@@ -229,6 +229,34 @@ static json_t *feeders(const struct daemon *d)
 	return list;
 }
 
+static json_t *one_inference(const struct daemon *d, const struct task *task)
+{
+	uint64_t quiet = d->round_ns - task->compute_last_ns;
+	json_t *o = json_object();
+
+	put(o, "tid", json_integer(task->tid));
+	put(o, "pid", json_integer(task->tgid));
+	put(o, "comm", name_text(task->rec.comm));
+	put(o, "agent", agent_ref(task->rec.agent_id));
+	put(o, "computes", json_boolean(task->compute_last_ns));
+	put(o, "quiet_s", task->compute_last_ns ?
+	    seconds(task->compute_last_ns < d->round_ns ? quiet : 0) : json_null());
+	put(o, "cpu_s", seconds_if(task_has(task, STARLING_VAL_RUN), task->rec.run_ns));
+	put(o, "wait_s", seconds_if(task_has(task, STARLING_VAL_WAIT), task->rec.wait_ns));
+	put(o, "why", text_or_null(policy_reason_text(task->why)));
+	return o;
+}
+
+static json_t *inference(const struct daemon *d)
+{
+	json_t *list = json_array();
+
+	for (const struct task *t = d->tasks.head; t; t = t->hh.next)
+		if (t->role == STARLING_ROLE_INFERENCE)
+			json_array_append_new(list, one_inference(d, t));
+	return list;
+}
+
 static json_t *own(const struct daemon *d)
 {
 	double up = now_ns() - d->started_ns, cpu;
@@ -272,6 +300,7 @@ json_t *report_status(struct daemon *d)
 	put(o, "agents", agents(d));
 	put(o, "ratio", report_ratio(d));
 	put(o, "feeders", feeders(d));
+	put(o, "inference", inference(d));
 	put(o, "gpu", report_gpu(d));
 	put(o, "daemon", own(d));
 	return o;

@@ -77,6 +77,7 @@ void task_update(struct task *task, const struct starling_task_record *rec)
 	if (task->has_base) {
 		task->recent_wait_ns = delta(rec->wait_ns, old->wait_ns);
 		task->recent_ns = delta(rec->run_ns, old->run_ns) + task->recent_wait_ns;
+		task->late_ns += delta(rec->run_ns, old->run_ns);
 		task->d_run_ns += delta(rec->run_ns, old->run_ns);
 		task->d_wait_ns += delta(rec->wait_ns, old->wait_ns);
 		task->d_nvcsw += delta(rec->nvcsw, old->nvcsw);

@@ -28,6 +28,7 @@ struct task {
 	double d_gpu_waits;
 	double d_nvcsw;
 	double recent_ns;	/* ran or waited for a CPU, last round alone */
+	double late_ns;		/* ran of late: fades with time alone */
 	double recent_wait_ns;	/* of that: waited */
 	/* verdict */
 	uint16_t role;
@@ -44,7 +45,9 @@ struct task {
 	bool in_effect;		/* given to the placer */
 	bool real_time;		/* policy_real_time() said so */
 	bool feeding;		/* policy_feeding() said so */
-	uint64_t last_edge_ns;
+	uint64_t last_edge_ns;	/* last reason to watch it */
+	uint64_t compute_last_ns;	/* 0: it never computed a model */
+	uint64_t beside_ns;	/* its process was looked at then, for one that computes */
 	uint64_t denied_ns;	/* last time it was found without a CPU for long */
 	uint64_t first_ns;	/* first known here */
 	uint32_t round;		/* sense round that last reported it */

@@ -94,6 +94,17 @@ static const struct column feeder_columns[] = {
 	{ 0 },
 };
 
+static const struct column inference_columns[] = {
+	{ "TID", "tid", SCOLS_FL_RIGHT, table_int },
+	{ "COMM", "comm", 0, NULL },
+	{ "PID", "pid", SCOLS_FL_RIGHT, table_int },
+	{ "AGENT", "agent", 0, NULL },
+	{ "CPU_S", "cpu_s", SCOLS_FL_RIGHT, table_real },
+	{ "WAIT_S", "wait_s", SCOLS_FL_RIGHT, table_real },
+	{ "WHY", "why", 0, NULL },
+	{ 0 },
+};
+
 static const struct column process_columns[] = {
 	{ "PID", "pid", SCOLS_FL_RIGHT, table_int },
 	{ "COMM", "comm", 0, NULL },
@@ -259,6 +270,7 @@ static int print_status(const json_t *status, const struct common *o)
 {
 	const json_t *agents = json_object_get(status, "agents");
 	const json_t *feeders = json_object_get(status, "feeders");
+	const json_t *inference = json_object_get(status, "inference");
 	bool words = !o->no_legend;
 	int err = 0;
 
@@ -275,6 +287,10 @@ static int print_status(const json_t *status, const struct common *o)
 		err = table_print(feeder_columns, feeders, words);
 	} else if (!err && words) {
 		puts("\nno GPU threads");
+	}
+	if (!err && json_array_size(inference)) {
+		putchar('\n');
+		err = table_print(inference_columns, inference, words);
 	}
 	if (!err)
 		err = print_gpu(json_object_get(status, "gpu"), words);

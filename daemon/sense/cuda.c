@@ -17,7 +17,12 @@
 #include "daemon/sense/uprobe.h"
 #include "daemon/sense/window.h"
 
-enum { LIBS_MAX = 64, PENDING_MAX = 16, PENDING_TRIES = 64 };
+enum {
+	LIBS_MAX = 64,
+	PENDING_MAX = 16,
+	PENDING_TRIES = 64,
+	PENDING_OTHERS = 16,	/* tries where others than the reported one are found */
+};
 enum { RETURNS_NONE = -1, RETURNS_FAILED = -2 };	/* else a link */
 
 #define MS			1000000ULL
@@ -61,9 +66,14 @@ static const struct call {
 	{ "cuLaunchCooperativeKernel_ptsz", PROBE_CALL_LAUNCH, false },
 	{ "cuGraphLaunch", PROBE_CALL_LAUNCH, false },
 	{ "cuGraphLaunch_ptsz", PROBE_CALL_LAUNCH, false },
+	/* no GPU's: the part of ggml that computes on CPUs */
+	{ "ggml_graph_compute", PROBE_CALL_COMPUTE, false },
 };
 
 #define NCALLS (sizeof(calls) / sizeof(calls[0]))
+
+/* How the names of the files begin that have any of these. */
+static const char *const lib_names[] = { "/libcuda.so", "/libggml-cpu" };
 
 /* Where the driver's installers put it. */
 static const char *const known_paths[] = {
@@ -80,6 +90,7 @@ static const char *const known_paths[] = {
 struct lib {
 	bool used;
 	bool kept;
+	bool gpu;		/* a GPU driver's */
 	bool lonely;		/* nobody mapped it at the last look */
 	uint64_t serial;	/* never used again, as slots are */
 	uint64_t dev;		/* as in the kernel, not as in stat() */
@@ -169,11 +180,9 @@ static struct lib *lib_free(struct cuda *c)
 	return NULL;
 }
 
-static int lib_attach(struct cuda *c, struct lib *l)
+static int lib_find_calls(struct lib *l)
 {
-	uint64_t offset[NCALLS], cookie[NCALLS];
 	const char *name[NCALLS];
-	unsigned int used;
 	int n;
 
 	for (size_t i = 0; i < NCALLS; i++)
@@ -181,6 +190,19 @@ static int lib_attach(struct cuda *c, struct lib *l)
 	n = elf_offsets(l->fd, name, NCALLS, l->offset);
 	if (n <= 0)
 		return n ? n : -ENOENT;
+	for (size_t i = 0; i < NCALLS; i++)
+		l->gpu |= l->offset[i] && calls[i].call != PROBE_CALL_COMPUTE;
+	return 0;
+}
+
+static int lib_attach(struct cuda *c, struct lib *l)
+{
+	uint64_t offset[NCALLS], cookie[NCALLS];
+	unsigned int used;
+	int err = lib_find_calls(l);
+
+	if (err)
+		return err;
 	used = lib_functions(l, PROBE_PROG_CALL, offset, cookie, NCALLS);
 	if (!used)
 		return -ENOENT;
@@ -189,7 +211,7 @@ static int lib_attach(struct cuda *c, struct lib *l)
 	return l->link < 0 ? l->link : 0;
 }
 
-/* Takes over @fd. A file without the driver's functions stays known: no lib. */
+/* Takes over @fd. A file without any of the functions stays known: no lib. */
 static int lib_add(struct cuda *c, int fd, uint64_t dev, uint64_t ino, pid_t witness)
 {
 	bool known = lib_find(c, dev, ino);
@@ -209,7 +231,8 @@ static int lib_add(struct cuda *c, int fd, uint64_t dev, uint64_t ino, pid_t wit
 	err = lib_attach(c, l);
 	if (!err) {
 		l->used = true;
-		probe_gpu_seen(c->probe, true);
+		if (l->gpu)
+			probe_gpu_seen(c->probe, true);
 		return 0;
 	}
 	close(fd);
@@ -228,7 +251,15 @@ struct mapping {
 	uint64_t ino;
 };
 
-/* The next mapping of a library of that name in a process's maps. */
+static bool has_lib_name(const char *name)
+{
+	for (size_t i = 0; i < sizeof(lib_names) / sizeof(lib_names[0]); i++)
+		if (!strncmp(name, lib_names[i], strlen(lib_names[i])))
+			return true;
+	return false;
+}
+
+/* The next mapping of a library of those names in a process's maps. */
 static bool next_mapping(FILE *maps, struct mapping *m)
 {
 	unsigned int major, minor;
@@ -238,7 +269,7 @@ static bool next_mapping(FILE *maps, struct mapping *m)
 
 	while (fgets(line, sizeof(line), maps)) {
 		name = strrchr(line, '/');
-		if (!name || strncmp(name, "/libcuda.so", 11) ||
+		if (!name || !has_lib_name(name) ||
 		    sscanf(line, "%lx-%lx %*s %*s %x:%x %lu", &m->from, &m->to,
 			   &major, &minor, &ino) != 5)
 			continue;
@@ -361,10 +392,10 @@ static void window_open(struct cuda *c, uint64_t now, uint64_t len)
 
 	plan.n = 0;
 	for (int i = 0; i < LIBS_MAX && probe_returns_usable(c->probe); i++)
-		if (c->lib[i].used)
+		if (c->lib[i].used && c->lib[i].gpu)
 			plan_add(c, &plan, &c->lib[i], PROBE_PROG_RETURN);
 	for (int i = 0; i < LIBS_MAX; i++)
-		if (c->lib[i].used)
+		if (c->lib[i].used && c->lib[i].gpu)
 			plan_add(c, &plan, &c->lib[i], PROBE_PROG_LAUNCH);
 	if (!plan.n)
 		return;
@@ -392,7 +423,7 @@ bool cuda_returns(struct cuda *c, bool on)
 	for (int i = 0; i < LIBS_MAX; i++) {
 		struct lib *l = &c->lib[i];
 
-		if (!l->used)
+		if (!l->used || !l->gpu)
 			continue;
 		if (on && l->returns == RETURNS_NONE)
 			l->returns = returns_attach(c, l);
@@ -470,7 +501,7 @@ unsigned int cuda_libs(const struct cuda *c)
 	unsigned int n = 0;
 
 	for (int i = 0; i < LIBS_MAX; i++)
-		n += c->lib[i].used;
+		n += c->lib[i].used && c->lib[i].gpu;
 	return n;
 }
 
@@ -547,10 +578,31 @@ static void pending_add(struct cuda *c, const struct probe_event *ev)
 
 void cuda_mapped(struct cuda *c, const struct probe_event *ev)
 {
-	if (!look_at(c, ev->tgid)) {
-		pending_add(c, ev);
-		timer_set(c);
+	if (look_at(c, ev->tgid) && probe_lib_is_known(c->probe, ev->dev, ev->ino))
+		return;
+	pending_add(c, ev);
+	timer_set(c);
+}
+
+/*
+ * A loader that tries several copies has let go of the reported one when others are
+ * found, or has yet to map it; in some containers it has another number there.
+ */
+static void pending_look(struct cuda *c, struct pending *p, uint64_t now)
+{
+	bool found = look_at(c, p->tgid);
+
+	if (found && probe_lib_is_known(c->probe, p->dev, p->ino)) {
+		p->tgid = 0;
+		return;
 	}
+	p->tries += found ? PENDING_TRIES / PENDING_OTHERS : 1;
+	if (p->tries >= PENDING_TRIES || (kill(p->tgid, 0) && errno == ESRCH)) {
+		probe_lib_known(c->probe, p->dev, p->ino, false);
+		p->tgid = 0;
+		return;
+	}
+	p->at = now + (RETRY_NS << (p->tries < RETRY_DOUBLINGS ? p->tries : RETRY_DOUBLINGS));
 }
 
 static void pending_retry(struct cuda *c, uint64_t now)
@@ -559,17 +611,8 @@ static void pending_retry(struct cuda *c, uint64_t now)
 	for (int i = 0; i < PENDING_MAX; i++) {
 		struct pending *p = &c->pending[i];
 
-		if (!p->tgid || now < p->at)
-			continue;
-		if (look_at(c, p->tgid)) {
-			p->tgid = 0;
-		} else if (++p->tries >= PENDING_TRIES || (kill(p->tgid, 0) && errno == ESRCH)) {
-			probe_lib_known(c->probe, p->dev, p->ino, false);
-			p->tgid = 0;
-		} else {
-			p->at = now + (RETRY_NS << (p->tries < RETRY_DOUBLINGS ?
-						    p->tries : RETRY_DOUBLINGS));
-		}
+		if (p->tgid && now >= p->at)
+			pending_look(c, p, now);
 	}
 }
 

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * cuda.h - probes at the GPU driver's library, in every copy that is in use.
+ * cuda.h - probes at the GPU driver's library, in every copy that is in use, and at
+ * what computes models on CPUs.
  *
  * A copy is an inode: containers that bind-mount the host's library share its
  * probes. The entries of waits and allocations are probed for as long as the
  * copy is in use; returns, launches and sched_yield() in windows, and returns
  * while several processes share a GPU and nobody else tells whose work it does.
+ *
+ * ggml's library for CPUs is found in the same way, and has one probe only: where it
+ * begins to compute a graph.
  */
 #ifndef STARLING_SENSE_CUDA_H
 #define STARLING_SENSE_CUDA_H
@@ -22,7 +26,7 @@ void cuda_close(struct cuda *c);
 
 /* Whether this kernel can put one program at many functions (6.6). */
 bool cuda_usable(const struct cuda *c);
-/* Copies with probes. */
+/* Copies of the driver's library with probes. */
 unsigned int cuda_libs(const struct cuda *c);
 /* Readable when cuda_timer() has something to do. */
 int cuda_fd(const struct cuda *c);

@@ -679,6 +679,14 @@ void probe_lib_known(struct probe *p, uint64_t dev, uint64_t ino, bool known)
 		bpf_map_delete_elem(fd, &key);
 }
 
+bool probe_lib_is_known(const struct probe *p, uint64_t dev, uint64_t ino)
+{
+	struct probe_lib key = { .dev = dev, .ino = ino };
+	uint32_t last;
+
+	return !bpf_map_lookup_elem(bpf_map__fd(p->skel->maps.libs), &key, &last) && !last;
+}
+
 void probe_gpu_seen(struct probe *p, bool seen)
 {
 	p->skel->bss->gpu_probed = seen;

@@ -75,7 +75,9 @@ bool probe_sees_opens(const struct probe *p);
 bool probe_opener_new(struct probe *p, uint32_t tgid);
 /* Report (or not) mappings of this inode. */
 void probe_lib_known(struct probe *p, uint64_t dev, uint64_t ino, bool known);
-/* A library has its probes. */
+/* They are not reported: it has been looked at. */
+bool probe_lib_is_known(const struct probe *p, uint64_t dev, uint64_t ino);
+/* A GPU driver's library has its probes. */
 void probe_gpu_seen(struct probe *p, bool seen);
 /* What a window needs to know of the programs. */
 struct window_setup;

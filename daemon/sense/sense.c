@@ -133,6 +133,9 @@ static void on_probe_event(void *ctx, const struct probe_event *ev)
 	case PROBE_GPU_RESUME:
 		on_gpu_wait(s, ev);
 		break;
+	case PROBE_COMPUTE:
+		hand_on(s, SENSE_COMPUTE, ev);
+		break;
 	case PROBE_MODULE_JOIN:
 	case PROBE_MODULE_LEAVE:
 	case PROBE_MODULE_ROLE:
@@ -510,7 +513,7 @@ int sense_set_role(struct sense *s, uint32_t tid, enum starling_role role,
 	return probe_control(s->probe, &c);
 }
 
-int sense_watch(struct sense *s, uint32_t tid, bool on)
+int sense_report(struct sense *s, uint32_t tid, bool on)
 {
 	struct probe_control c = {
 		.flags = PROBE_SET_WATCH, .tid = tid, .on = on,
@@ -520,10 +523,15 @@ int sense_watch(struct sense *s, uint32_t tid, bool on)
 	if (!s->probe)
 		return proc_watch(s->proc, tid, on);
 	err = probe_control(s->probe, &c);
-	if (err)
-		return err == -ESRCH && !on ? 0 : err;
-	if (!on)
-		return 0;
+	return err == -ESRCH && !on ? 0 : err;
+}
+
+int sense_watch(struct sense *s, uint32_t tid)
+{
+	int err = sense_report(s, tid, true);
+
+	if (err || !s->probe)
+		return err;
 	s->wakes_ns = clock_ns();
 	return probe_wakes(s->probe, true);
 }

@@ -22,6 +22,7 @@ enum sense_event_type {
 	SENSE_GPU_FIRST_WAIT,	/* a thread waited for a GPU the first time */
 	SENSE_GPU_RESUME,	/* a GPU thread waits again after >= 100 ms */
 	SENSE_GPU_OPEN,		/* a process opened a GPU driver's device */
+	SENSE_COMPUTE,		/* a thread computes a model; each 100 ms at most */
 	SENSE_JOIN,		/* a task joined an agent (module, run) */
 	SENSE_LEAVE,		/* a task left its agent without exiting */
 	SENSE_ROLE,		/* a role was set by owner or self */
@@ -137,7 +138,9 @@ int sense_join(struct sense *s, uint32_t tid, uint64_t agent_id,
 /* Set only the role. */
 int sense_set_role(struct sense *s, uint32_t tid, enum starling_role role,
 		   enum starling_role_source src);
-/* Count wakes to and from @tid and report its record, member or not. */
-int sense_watch(struct sense *s, uint32_t tid, bool on);
+/* Report the record of @tid, member or not; or no more. */
+int sense_report(struct sense *s, uint32_t tid, bool on);
+/* That, and count wakes to and from it. */
+int sense_watch(struct sense *s, uint32_t tid);
 
 #endif

@@ -178,7 +178,7 @@ static struct sense *probes_open(const struct order *o, pid_t looked_at)
 		_exit(4);
 	}
 	/* wakes are only counted while there is somebody to look at */
-	sense_watch(s, o->watch ? looked_at : getpid(), true);
+	sense_watch(s, o->watch ? looked_at : getpid());
 	return s;
 }
 

@@ -37,6 +37,7 @@ static const char *const event_names[] = {
 	[SENSE_GPU_FIRST_WAIT] = "gpu-first-wait",
 	[SENSE_GPU_RESUME] = "gpu-resume",
 	[SENSE_GPU_OPEN] = "gpu-open",
+	[SENSE_COMPUTE] = "compute",
 	[SENSE_JOIN] = "join",
 	[SENSE_LEAVE] = "leave",
 	[SENSE_ROLE] = "role",
@@ -250,7 +251,7 @@ static int run(struct dump *d, const struct settings *set, double seconds)
 		err = sense_join(d->sense, set->join, 1ULL << 63 | 1,
 				 STARLING_ROLE_ORCHESTRATOR, STARLING_BY_OWNER);
 	if (!err && set->watch)
-		err = sense_watch(d->sense, set->watch, true);
+		err = sense_watch(d->sense, set->watch);
 	if (!err) {
 		print_mode(d);
 		err = loop(d, seconds, set->every ? set->every * 1000000 : 1000000);

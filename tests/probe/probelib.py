@@ -49,6 +49,10 @@ class Tap:
             print(f"# {detail}", flush=True)
         return good
 
+    def skip(self, text, why):
+        self.count += 1
+        print(f"ok {self.count} - {text} # SKIP {why}", flush=True)
+
     def note(self, text):
         print(f"# {text}", flush=True)
 
