@@ -168,6 +168,14 @@ static void queue_feeder(struct task_struct *p, bool ran, u64 flags)
 		scx_bpf_dsq_insert(p, DSQ_LOCAL_ON | cpu, slice_of(flags), flags | ENQ_PREEMPT);
 }
 
+/* Those that compute a model are all as late as the one on the smallest CPU. */
+static __always_inline enum tier tier_to_search(struct task_struct *p, enum tier tier)
+{
+	const struct sched_role *r = role_of(p);
+
+	return r && r->role == STARLING_ROLE_INFERENCE ? TIER_ORCHESTRATOR : tier;
+}
+
 /* Whom it may put out: those that serve feeders leave main loops alone. */
 static __always_inline enum tier lesser_than(enum tier tier)
 {
@@ -181,7 +189,7 @@ static __always_inline enum tier lesser_than(enum tier tier)
  */
 static s32 find_now(struct task_struct *p, enum tier tier, u64 *flags)
 {
-	s32 cpu = find_idle(p, tier, scx_bpf_task_cpu(p), 0);
+	s32 cpu = find_idle(p, tier_to_search(p, tier), scx_bpf_task_cpu(p), 0);
 
 	if (cpu < 0 && tier <= TIER_ORCHESTRATOR) {
 		cpu = find_victim(p, lesser_than(tier));
@@ -339,7 +347,7 @@ s32 BPF_PROG(starling_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_
 
 	if (t && limited_until(p, t, bpf_ktime_get_ns()))
 		return prev_cpu;
-	cpu = find_idle(p, tier, prev_cpu, wake_flags);
+	cpu = find_idle(p, tier_to_search(p, tier), prev_cpu, wake_flags);
 	if (cpu < 0)
 		return prev_cpu;
 	if (tier == TIER_FEEDER)

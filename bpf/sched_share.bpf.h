@@ -6,7 +6,8 @@
  * in neither share the CPUs by weight. Inside a cgroup its tasks (by nice value)
  * and child cgroups do so; inside an agent its sub-agents, and all of its own
  * tasks as one of weight WEIGHT_UNIT. A task of an agent counts for the agent, in
- * whatever cgroup it is.
+ * whatever cgroup it is. Those that compute a model weigh more than their nice value,
+ * where they are no agent's.
  *
  * Each share knows the weights of those below it that want to run, so a weight
  * becomes one among all by a walk to the root.
@@ -20,6 +21,7 @@
 #define STARLING_SCHED_SHARE_BPF_H
 
 #define WEIGHT_UNIT	100
+#define WEIGHT_INFERENCE	932
 /* Weights among all are finer than those that people give. */
 #define WEIGHT_SHIFT	16
 /* Shares below that depth count as if they were there. */
@@ -154,9 +156,15 @@ static __always_inline bool is_after(u64 a, u64 b)
 	return (s64)(a - b) > 0;
 }
 
+/* One of those that compute a model together weighs as much as at nice -10. */
 static __always_inline u32 task_weight(struct task_struct *p)
 {
-	return BPF_CORE_READ((struct task_struct___s *)p, scx.weight) ?: WEIGHT_UNIT;
+	u32 own = BPF_CORE_READ((struct task_struct___s *)p, scx.weight) ?: WEIGHT_UNIT;
+	const struct sched_role *r = role_of(p);
+
+	if (!r || r->role != STARLING_ROLE_INFERENCE)
+		return own;
+	return own > WEIGHT_INFERENCE ? own : WEIGHT_INFERENCE;
 }
 
 /* The root's tasks and child cgroups share without it. */

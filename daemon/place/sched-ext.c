@@ -558,6 +558,7 @@ static int sched_explain(struct placer *base, uint32_t tid, char *buf, size_t le
 		[STARLING_ROLE_ORCHESTRATOR] = "goes before tools for short bursts",
 		[STARLING_ROLE_TOOL] = "shares what its agent's weight gives",
 		[STARLING_ROLE_BACKGROUND] = "runs when nobody else wants to",
+		[STARLING_ROLE_INFERENCE] = "has nine times a task's share, fast CPUs first",
 	};
 	struct sched_placer *sp = to_sched(base);
 	int n = placer_task.explain(sp->task, tid, buf, len);
