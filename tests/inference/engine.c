@@ -172,7 +172,7 @@ int main(int argc, char **argv)
 {
 	static struct engine e = { .lock = PTHREAD_MUTEX_INITIALIZER,
 				   .begins = PTHREAD_COND_INITIALIZER };
-	int (*call)(void *, standin_work);
+	int (*call)(void *ctx, standin_work work);
 	void *lib;
 
 	if (argc < 4 || argc > 5) {

@@ -78,10 +78,9 @@ static void test_environment(void **state)
 		assert_true(run_share_environment(&g, PIPE, cases[i].class, cases[i].uuid, why,
 						  sizeof(why)));
 		for (int n = 0; n < NNAMES; n++) {
-			const char *have = getenv(names[n]);
+			const char *have = getenv(names[n]), *want = cases[i].to[n];
 
-			assert_string_equal(have ? have : "(not set)",
-					    cases[i].to[n] ? cases[i].to[n] : "(not set)");
+			assert_string_equal(have ? have : "(not set)", want ? want : "(not set)");
 		}
 	}
 }
