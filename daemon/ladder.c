@@ -86,10 +86,10 @@ static int refuse(const struct daemon *d, const char *name)
 	return -EINVAL;
 }
 
-/* One that has to be allowed is missed by who allowed it. */
-static void say_passed(const struct placer_ops *ops, const char *why)
+/* Where there is sched_ext, it was to be used; most kernels have none. */
+static void say_passed(const struct placer_ops *ops, int err, const char *why)
 {
-	if (is_sched_ext(ops))
+	if (is_sched_ext(ops) && err != -EOPNOTSUPP)
 		log_info("placer %s: %s", ops->name, why);
 	else
 		log_debug("placer %s: %s", ops->name, why);
@@ -99,16 +99,20 @@ int ladder_open(struct daemon *d)
 {
 	const char *name = wanted(d), *why = NULL;
 	bool any = !strcmp(name, "auto");
-	int err;
+	int err, passed;
 
 	/* found out once, and only by whoever is in the fair class as yet */
 	attr_exists(ATTR_SLICE);
 	if (d->opt.dry_run || !strcmp(name, "none"))
 		return 0;
 	err = refuse(d, name);
-	for (int i = 0; !err && !d->placer && placer_table[i]; i++)
-		if (is_candidate(d, i, name) && try_rung(d, ladder_rung(d, i), &why) && any)
-			say_passed(ladder_rung(d, i), why);
+	for (int i = 0; !err && !d->placer && placer_table[i]; i++) {
+		if (!is_candidate(d, i, name))
+			continue;
+		passed = try_rung(d, ladder_rung(d, i), &why);
+		if (passed && any)
+			say_passed(ladder_rung(d, i), passed, why);
+	}
 	if (err || d->placer)
 		return err;
 	if (!any) {

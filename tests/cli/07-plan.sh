@@ -80,7 +80,7 @@ on hybrid 'kept == {10, 11}' "six and four cores have one to spare"
 
 load 'feeder wait=block' 'agent' 'tool'
 on gb10 'not kept and task["feeder"]["real_time"] and task["tool"]["cpus"] is None and
-	task["tool"]["idle_class"]' "one that blocks needs no core"
+	not task["tool"]["idle_class"]' "one that blocks needs no core, nor a class"
 load 'feeder wait=block cpu=60' 'agent' 'tool'
 on gb10 'not task["feeder"]["real_time"] and task["feeder"]["nice_delta"] < 0' \
 	"one that runs for long is not real-time"
