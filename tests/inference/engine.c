@@ -150,7 +150,7 @@ static void list(const char *name, const pid_t *tid, unsigned int n)
 	printf("]");
 }
 
-static void run(struct engine *e, int (*call)(void *, standin_work), double seconds)
+static void run(struct engine *e, standin_call call, double seconds)
 {
 	double begin = now_s(), busy = 0, at;
 	unsigned long tokens = 0;
@@ -172,7 +172,7 @@ int main(int argc, char **argv)
 {
 	static struct engine e = { .lock = PTHREAD_MUTEX_INITIALIZER,
 				   .begins = PTHREAD_COND_INITIALIZER };
-	int (*call)(void *ctx, standin_work work);
+	standin_call call;
 	void *lib;
 
 	if (argc < 4 || argc > 5) {
@@ -182,7 +182,7 @@ int main(int argc, char **argv)
 	e.threads = strtoul(argv[2], NULL, 0);
 	e.idle = argc > 4 ? strtoul(argv[4], NULL, 0) : 0;
 	lib = dlopen(argv[1], RTLD_NOW);
-	call = lib ? (int (*)(void *, standin_work))dlsym(lib, "ggml_graph_compute") : NULL;
+	call = lib ? (standin_call)dlsym(lib, "ggml_graph_compute") : NULL;
 	if (!call || !e.threads || e.threads + e.idle > THREADS_MAX || start(&e)) {
 		fprintf(stderr, "infer-engine: %s\n", call ? "cannot start" : dlerror());
 		return 1;

@@ -6,5 +6,6 @@
 typedef void (*standin_work)(void *graph);
 
 int ggml_graph_compute(void *graph, standin_work work);
+typedef int (*standin_call)(void *graph, standin_work work);
 
 #endif
