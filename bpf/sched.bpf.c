@@ -479,7 +479,6 @@ void BPF_PROG(starling_running, struct task_struct *p)
 		return;
 	t->ran = false;
 	t->began_ns = bpf_ktime_get_ns();
-	t->charged_ns = p->se.sum_exec_runtime;
 	if (!(p->flags & TASK_KTHREAD))
 		cpu_at(scx_bpf_task_cpu(p))->turn_ns = t->began_ns;
 	if (tier >= TIER_NORMAL)
@@ -487,15 +486,14 @@ void BPF_PROG(starling_running, struct task_struct *p)
 }
 
 /*
- * The kernel has counted up to now before it asks. What it counts is what people see,
- * and a clock of one's own would leave out the way from one task to the next: who is
- * switched more often would get more than is due.
+ * By a clock of one's own: to a task that is moved to an idle CPU the kernel counts the
+ * time in which that was idle, too.
  */
 static void charge(struct task_state *t, struct task_struct *p)
 {
-	u64 ran = p->se.sum_exec_runtime, used = ran - t->charged_ns;
+	u64 now = bpf_ktime_get_ns(), used = now - t->began_ns;
 
-	t->charged_ns = ran;
+	t->began_ns = now;
 	t->burst_ns += used;
 	flow_charge(t, p, used);
 	if (nr_limits && t->group)
@@ -517,7 +515,7 @@ void BPF_PROG(starling_tick, struct task_struct *p)
 	if (tier >= TIER_NORMAL && !scx_bpf_dsq_nr_queued(TIER_NORMAL) &&
 	    !scx_bpf_dsq_nr_queued(own_queue(scx_bpf_task_cpu(p))))
 		time_goes_on(t);
-	if (limited_until(p, t, bpf_ktime_get_ns()))
+	if (limited_until(p, t, t->began_ns))
 		set_slice(p, 0);
 }
 
@@ -603,7 +601,6 @@ s32 BPF_PROG(starling_init_task, struct task_struct *p, struct scx_init_task_arg
 	t->own.finish = vnow;
 	t->start = vnow;
 	t->began_ns = bpf_ktime_get_ns();
-	t->charged_ns = p->se.sum_exec_runtime;
 	if (bpf_core_field_exists(args->cgroup) && args->cgroup)
 		t->group = cgroup_key(args->cgroup);
 	if (!args->fork)

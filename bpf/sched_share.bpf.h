@@ -72,8 +72,7 @@ struct flow {
  * @start:	virtual time at which it queued up, and where it runs now
  * @reserved:	charged in advance for the slice it has
  * @queued_ns:	when it queued up, by the clock
- * @began_ns:	when it last had a CPU
- * @charged_ns:	of its run time, as the kernel counts it
+ * @began_ns:	from when on its run time is not charged yet
  * @slice_ns:	when its slice began, or it queued up for it
  * @burst_ns:	CPU time since it woke
  * @usual_ns:	what that mostly is
@@ -90,7 +89,6 @@ struct task_state {
 	u64 reserved;
 	u64 queued_ns;
 	u64 began_ns;
-	u64 charged_ns;
 	u64 slice_ns;
 	u64 burst_ns;
 	u64 usual_ns;

@@ -27,7 +27,6 @@ void cpu_charge(struct cpu *c)
 		return;
 	t->since_ns = sim.now;
 	t->run_ns += ns;
-	t->ts.se.sum_exec_runtime = t->run_ns;
 	lost = work < c->overhead_ns ? work : c->overhead_ns;
 	c->overhead_ns -= lost;
 	work = (work - lost) * c->speed;

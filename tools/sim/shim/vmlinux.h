@@ -31,15 +31,10 @@ struct shim_scx_entity {
 	u64 dsq_vtime;
 };
 
-struct sched_entity {
-	u64 sum_exec_runtime;
-};
-
 struct task_struct {
 	struct shim_scx_entity scx;
 	int pid;
 	const struct cpumask *cpus_ptr;
-	struct sched_entity se;
 	int nr_cpus_allowed;
 	u32 flags;
 	u16 migration_disabled;
