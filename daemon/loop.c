@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The daemon wakes for three things: the clock (four times a second while a
- * feeder is active or a model is computed, once a second otherwise), events that cannot wait, and
- * people on the control socket.
+ * feeder is active or a model is computed, once a second otherwise), events
+ * that cannot wait, and people on the control socket.
  */
 #include "daemon/loop.h"
 

@@ -219,16 +219,6 @@ static json_t *one_feeder(const struct daemon *d, const struct task *task)
 	return o;
 }
 
-static json_t *feeders(const struct daemon *d)
-{
-	json_t *list = json_array();
-
-	for (const struct task *t = d->tasks.head; t; t = t->hh.next)
-		if (t->role == STARLING_ROLE_FEEDER)
-			json_array_append_new(list, one_feeder(d, t));
-	return list;
-}
-
 static json_t *one_inference(const struct daemon *d, const struct task *task)
 {
 	uint64_t quiet = d->round_ns - task->compute_last_ns;
@@ -247,13 +237,14 @@ static json_t *one_inference(const struct daemon *d, const struct task *task)
 	return o;
 }
 
-static json_t *inference(const struct daemon *d)
+static json_t *all_of(const struct daemon *d, enum starling_role role,
+		      json_t *(*one)(const struct daemon *d, const struct task *task))
 {
 	json_t *list = json_array();
 
 	for (const struct task *t = d->tasks.head; t; t = t->hh.next)
-		if (t->role == STARLING_ROLE_INFERENCE)
-			json_array_append_new(list, one_inference(d, t));
+		if (t->role == role)
+			json_array_append_new(list, one(d, t));
 	return list;
 }
 
@@ -299,8 +290,8 @@ json_t *report_status(struct daemon *d)
 	put(o, "noise", noise(d));
 	put(o, "agents", agents(d));
 	put(o, "ratio", report_ratio(d));
-	put(o, "feeders", feeders(d));
-	put(o, "inference", inference(d));
+	put(o, "feeders", all_of(d, STARLING_ROLE_FEEDER, one_feeder));
+	put(o, "inference", all_of(d, STARLING_ROLE_INFERENCE, one_inference));
 	put(o, "gpu", report_gpu(d));
 	put(o, "daemon", own(d));
 	return o;
