@@ -14,9 +14,8 @@
  * out, the feeder's stays wide.
  *
  * Tools in the idle class starve beside other work of normal class, and none of them
- * preempts another when it wakes: those that wait for each other, as at a barrier or
- * for a child, lose a tenth of their work and more. So they are there only for threads
- * that gain by it; only while a feeder is active, and for a short time after; and,
+ * preempts another when it wakes: those that meet at a barrier lose a tenth of their
+ * work. So they are there only for threads that gain by it; only while a feeder is active, and for a short time after; and,
  * where a core is kept, only while there is no such work (crowd.c).
  *
  * A core is lent as soon as its feeder is quiet and taken back by the next
