@@ -71,12 +71,10 @@ struct probe_edge_key {
 	__u32 wakee;
 };
 
-/* @looked: wakes that only their callers could tell from an interrupt's */
 struct probe_edge {
 	__u32 waker_tgid;
 	__u32 wakee_tgid;
 	__u64 count;
-	__u64 looked;
 };
 
 /* Sums over tasks that have left, and counts, of one agent. */

@@ -110,6 +110,19 @@ struct {
 	__type(value, struct probe_edge);
 } edges SEC(".maps");
 
+/* Wakes that only their callers can tell from an interrupt's; any that was counted? */
+struct looks {
+	u32 wakes;
+	u32 counted;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, PROBE_EDGES_MAX);
+	__type(key, struct probe_edge_key);
+	__type(value, struct looks);
+} looks SEC(".maps");
+
 /* Who was last seen with a copy, as a tgid; 0: no more reports are wanted. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

@@ -47,23 +47,10 @@ static __always_inline struct probe_edge *edge_of(struct task_struct *waker,
 	return e;
 }
 
-static __always_inline bool wake_counts(struct task_struct *waker,
-					struct task_struct *wakee)
-{
-	struct task_state *st = state_of(wakee);
-
-	if (!wake_matters(st) && !wake_matters(state_of(waker)))
-		return false;
-	if (device_wake(wakee, st)) {
-		st->woken_ns = bpf_ktime_get_ns();
-		return false;
-	}
-	return waker->pid && waker->pid != wakee->pid;
-}
-
 #define STACK_DEPTH	24
 #define LOOK_AT_ALL	16
 #define LOOK_AT_ONE_IN	16
+#define LOOK_AT_FEW	128	/* one in so many of two whose wakes were interrupts' so far */
 
 static __always_inline bool in_range(u64 ip, int which)
 {
@@ -107,27 +94,61 @@ static __always_inline enum in_interrupt by_regs(struct task_struct *p)
 	return LOOK;
 }
 
-/* Of many wakes between the same two, a sample is looked at for all. */
+static __always_inline struct looks *looks_of(struct task_struct *waker,
+					      struct task_struct *wakee)
+{
+	struct probe_edge_key key = { .waker = waker->pid, .wakee = wakee->pid };
+	struct looks *l = bpf_map_lookup_elem(&looks, &key), none = {};
+
+	if (l)
+		return l;
+	bpf_map_update_elem(&looks, &key, &none, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&looks, &key);
+}
+
+/*
+ * For how many wakes this one stands that has to be looked at, 0: it is not counted.
+ * Of many between the same two, a sample is looked at for all, for as long as they
+ * live: an interrupt of a disk that meets a feeder wakes others hundreds of times a
+ * second, and by what each look takes the feeder is late. Two at once may count as one.
+ */
+static __always_inline u32 look(void *ctx, struct task_struct *waker, struct task_struct *wakee)
+{
+	struct looks *l = looks_of(waker, wakee);
+	u32 n = l ? l->wakes++ : 0, every = 1;
+
+	if (n >= LOOK_AT_ALL)
+		every = l->counted ? LOOK_AT_ONE_IN : LOOK_AT_FEW;
+	/* the one in the middle: counts may end anywhere */
+	if (n % every != every / 2 || under_interrupt(ctx))
+		return 0;
+	if (l)
+		l->counted = 1;
+	return every;
+}
+
 static __always_inline void count_wake(void *ctx, struct task_struct *waker,
 				       struct task_struct *wakee,
 				       enum in_interrupt interrupt)
 {
-	struct probe_edge *e = interrupt == YES ? NULL : edge_of(waker, wakee);
-	u64 n, weight = 1;
+	u32 weight = interrupt == LOOK ? look(ctx, waker, wakee) : 1;
+	struct probe_edge *e = weight ? edge_of(waker, wakee) : NULL;
 
-	if (!e)
-		return;
-	if (interrupt == LOOK) {
-		n = __sync_fetch_and_add(&e->looked, 1);
-		/* the one in the middle: counts may end anywhere */
-		if (n >= LOOK_AT_ALL && n % LOOK_AT_ONE_IN != LOOK_AT_ONE_IN / 2)
-			return;
-		if (n >= LOOK_AT_ALL)
-			weight = LOOK_AT_ONE_IN;
-		if (under_interrupt(ctx))
-			return;
-	}
-	__sync_fetch_and_add(&e->count, weight);
+	if (e)
+		__sync_fetch_and_add(&e->count, weight);
+}
+
+/* Each wake of the machine comes here: what tells most of them off goes first. */
+static __always_inline void on_wake(void *ctx, struct task_struct *waker,
+				    struct task_struct *wakee, enum in_interrupt interrupt)
+{
+	struct task_state *st = state_of(wakee);
+
+	if (device_wake(wakee, st))
+		st->woken_ns = bpf_ktime_get_ns();
+	else if (interrupt != YES && waker->pid && waker->pid != wakee->pid &&
+		 (wake_matters(st) || wake_matters(state_of(waker))))
+		count_wake(ctx, waker, wakee, interrupt);
 }
 
 /* One of the two is loaded. */
@@ -136,8 +157,7 @@ int BPF_PROG(on_waking, struct task_struct *p)
 {
 	struct task_struct *waker = bpf_get_current_task_btf();
 
-	if (wake_counts(waker, p))
-		count_wake(ctx, waker, p, by_count());
+	on_wake(ctx, waker, p, by_count());
 	return 0;
 }
 
@@ -146,8 +166,7 @@ int BPF_PROG(on_waking_regs, struct task_struct *p)
 {
 	struct task_struct *waker = bpf_get_current_task_btf();
 
-	if (wake_counts(waker, p))
-		count_wake(ctx, waker, p, by_regs(waker));
+	on_wake(ctx, waker, p, by_regs(waker));
 	return 0;
 }
 
