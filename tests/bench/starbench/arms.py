@@ -18,10 +18,11 @@ class Arm:
     """feeder, tools: functions run in the child before exec, or None.
     hold: makes an object with both of them and close(), for the time of a cell.
     expect: attributes that feeder and tools must have while it is measured.
+    options: of starlingd beside the placer.
     cannot: function of the set-up that says why this arm cannot be had here."""
 
     def __init__(self, name, label, feeder=None, tools=None, hold=None, expect=None, hogs=True,
-                 hand_made=False, placer=None, cannot=None):
+                 hand_made=False, placer=None, options=(), cannot=None):
         self.name = name
         self.label = label
         self.feeder = feeder
@@ -31,6 +32,7 @@ class Arm:
         self.hogs = hogs
         self.hand_made = hand_made
         self.placer = placer
+        self.options = options
         self.starling = placer is not None
         self.cannot = cannot or (lambda setup: None)
 
@@ -66,9 +68,9 @@ def unloaded():
     return Arm("unloaded", "unloaded (no tools)", hogs=False)
 
 
-def _starling(name, label, placer):
-    return Arm(name, label, placer=placer,
-               cannot=lambda setup: daemon.refuses(setup, placer))
+def _starling(name, label, placer, *options, **rest):
+    return Arm(name, label, placer=placer, options=options,
+               cannot=lambda setup: daemon.refuses(setup, placer), **rest)
 
 
 def starling():
@@ -104,6 +106,10 @@ def table():
         _starling("starling-tasks", "Starling, tasks", "task"),
         _starling("starling-cgroups", "Starling, cgroups", "cgroup"),
         _starling("starling-ext", "Starling, sched_ext", "sched_ext"),
+        _starling("starling-no-noise", "Starling, --noise=off", "auto", "--noise=off"),
+        _starling("starling-guard", "Starling, --guard=on", "auto", "--guard=on"),
+        _starling("starling-look", "Starling, --dry-run", "auto", "--dry-run"),
+        _starling("fifo-look", "SCHED_FIFO, --dry-run", "auto", "--dry-run", feeder=_fifo),
     ]
 
 

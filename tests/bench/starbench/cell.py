@@ -46,7 +46,7 @@ class Cell:
         if arm.hold:
             self.held = self.keep(arm.hold())
         if arm.starling:
-            self.daemon = daemon.Daemon(setup, arm.placer)
+            self.daemon = daemon.Daemon(setup, arm.placer, arm.options)
             self.keep(self.daemon)
 
     def keep(self, thing):
