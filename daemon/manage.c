@@ -186,7 +186,7 @@ static void event_exec(struct daemon *d, struct task *task,
 		       const struct sense_event *ev)
 {
 	task->execed = !task->agent_root;
-	task->compute_last_ns = 0;
+	task->compute_last_ns = task->computing_ns = 0;
 	if (ev->role) {
 		task->role = ev->role;
 		task->role_source = ev->role_source;
@@ -318,6 +318,7 @@ static struct snap_task snap_of(struct task *task)
 		.agent_id = task->rec.agent_id,
 		.gpu_last_ns = gpu_last(task),
 		.compute_last_ns = task->compute_last_ns,
+		.computing_ns = task->computing_ns,
 		.late_ns = task->late_ns,
 		.d_run_ns = task->d_run_ns,
 		.d_wait_ns = task->d_wait_ns,
@@ -417,6 +418,13 @@ static void take_verdicts(struct daemon *d, struct picture *p)
 		founded = task->tgid;
 		member_found(d, task->tgid);
 	}
+}
+
+static void note_computing(struct picture *p)
+{
+	for (size_t i = 0; i < p->snap.ntask; i++)
+		if (policy_computing(&p->snap, &p->task[i]))
+			p->known[i]->computing_ns = p->snap.now_ns;
 }
 
 static void allow_real_time(struct daemon *d, struct picture *p)
@@ -571,6 +579,7 @@ void manage_decide(struct daemon *d)
 		return;
 	policy_classify(&p.snap, p.verdict);
 	take_verdicts(d, &p);
+	note_computing(&p);
 	allow_real_time(d, &p);
 	note_feeding(d, &p);
 	d->settings.guard_rules = rules_in_reach(d);

@@ -229,6 +229,6 @@ void member_watch_engines(struct daemon *d, uint64_t now)
 
 	for (task = d->tasks.head; task; task = task->hh.next)
 		if (task->compute_last_ns && task->beside_ns != now &&
-		    task->compute_last_ns + ENGINE_ACTIVE_NS > now)
+		    task_computed_ns(task) + ENGINE_ACTIVE_NS > now)
 			member_watch_beside(d, task, now);
 }

@@ -221,16 +221,15 @@ static json_t *one_feeder(const struct daemon *d, const struct task *task)
 
 static json_t *one_inference(const struct daemon *d, const struct task *task)
 {
-	uint64_t quiet = d->round_ns - task->compute_last_ns;
+	uint64_t last = task_computed_ns(task);
 	json_t *o = json_object();
 
 	put(o, "tid", json_integer(task->tid));
 	put(o, "pid", json_integer(task->tgid));
 	put(o, "comm", name_text(task->rec.comm));
 	put(o, "agent", agent_ref(task->rec.agent_id));
-	put(o, "computes", json_boolean(task->compute_last_ns));
-	put(o, "quiet_s", task->compute_last_ns ?
-	    seconds(task->compute_last_ns < d->round_ns ? quiet : 0) : json_null());
+	put(o, "computes", json_boolean(last));
+	put(o, "quiet_s", seconds_if(last, last < d->round_ns ? d->round_ns - last : 0));
 	put(o, "cpu_s", seconds_if(task_has(task, STARLING_VAL_RUN), task->rec.run_ns));
 	put(o, "wait_s", seconds_if(task_has(task, STARLING_VAL_WAIT), task->rec.wait_ns));
 	put(o, "why", text_or_null(policy_reason_text(task->why)));

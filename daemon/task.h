@@ -46,7 +46,8 @@ struct task {
 	bool real_time;		/* policy_real_time() said so */
 	bool feeding;		/* policy_feeding() said so */
 	uint64_t last_edge_ns;	/* last reason to watch it */
-	uint64_t compute_last_ns;	/* 0: it never computed a model */
+	uint64_t compute_last_ns;	/* began to compute a model's graph; 0: never */
+	uint64_t computing_ns;	/* policy_computing() said so then */
 	uint64_t beside_ns;	/* its process was looked at then, for one that computes */
 	uint64_t denied_ns;	/* last time it was found without a CPU for long */
 	uint64_t first_ns;	/* first known here */
@@ -70,6 +71,13 @@ void task_table_free(struct task_table *t);
 void task_update(struct task *task, const struct starling_task_record *rec);
 /* Look ppid and kthread up once. */
 void task_look_up(struct task *task);
+
+/* When it was last found to compute a model; 0: never. */
+static inline uint64_t task_computed_ns(const struct task *task)
+{
+	return task->compute_last_ns && task->computing_ns > task->compute_last_ns ?
+		task->computing_ns : task->compute_last_ns;
+}
 
 static inline bool task_has(const struct task *task, enum starling_value value)
 {

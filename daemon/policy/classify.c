@@ -91,7 +91,7 @@ static void by_itself(const struct snapshot *snap, const struct snap_task *t,
 		    t->role_source == STARLING_BY_SELF ? WHY_SET_BY_SELF : WHY_SET_BY_OWNER, 0);
 	else if (of_late(snap, t->gpu_last_ns))
 		say(v, STARLING_ROLE_FEEDER, STARLING_BY_DETECTION, WHY_GPU_WAIT, 0);
-	else if (of_late(snap, t->compute_last_ns))
+	else if (of_late(snap, inference_last_ns(snap, t)))
 		say(v, STARLING_ROLE_INFERENCE, STARLING_BY_DETECTION, WHY_COMPUTES, 0);
 	else
 		by_lineage(t, v);

@@ -28,12 +28,18 @@ enum {
 	INFERENCE_NICE = -10,	/* as much as nine others weigh */
 	STEP_PART = 4,		/* runs at least a quarter of what the other one does ... */
 	STAY_PART = 8,		/* ... or half of that, if it did so before */
-	BUSY_PART = 4,		/* of a round, by one that was said to compute */
+	BUSY_PART = 4,		/* of a round: wants a CPU as one that computes does */
 	CACHES_MAX = 2,		/* more: each has too small a part of the memory's bandwidth */
 };
 
 /* Ran less: how long others ran beside it says nothing. */
 #define STEP_MIN_NS	(10 * MS)
+
+/*
+ * No graph takes longer: that of 512 tokens in a model of 30e9 parameters takes so long at
+ * 100 GFLOPS. Who is busy for longer after its last one does something else.
+ */
+#define GRAPH_MAX_NS	(300 * 1000 * MS)
 
 /* -- who keeps step ------------------------------------------------------------ */
 
@@ -112,6 +118,40 @@ void inference_find(const struct snapshot *snap, struct verdict *out)
 
 /* -- do they compute ------------------------------------------------------------ */
 
+static uint64_t since(uint64_t now, uint64_t then)
+{
+	return now > then ? now - then : 0;
+}
+
+static bool is_busy(const struct snapshot *snap, const struct snap_task *t)
+{
+	return snap->round_ns && t->recent_ns * BUSY_PART >= snap->round_ns;
+}
+
+static uint64_t last_found(const struct snap_task *t)
+{
+	return t->compute_last_ns && t->computing_ns > t->compute_last_ns ? t->computing_ns :
+		t->compute_last_ns;
+}
+
+/*
+ * A graph is seen when it begins, and that of a prompt takes many seconds: who has gone on
+ * wanting a CPU since is in it still. After a pause only the next one tells.
+ */
+bool policy_computing(const struct snapshot *snap, const struct snap_task *t)
+{
+	return t->compute_last_ns && is_busy(snap, t) &&
+		since(snap->now_ns, t->compute_last_ns) < GRAPH_MAX_NS &&
+		since(snap->now_ns, last_found(t)) < snap->set->class_keep_ns;
+}
+
+uint64_t inference_last_ns(const struct snapshot *snap, const struct snap_task *t)
+{
+	uint64_t last = last_found(t);
+
+	return last < snap->now_ns && policy_computing(snap, t) ? snap->now_ns : last;
+}
+
 /* @apart: tools in other groups, which no nice value reaches. */
 struct tally {
 	unsigned int threads;
@@ -120,18 +160,13 @@ struct tally {
 	bool apart;
 };
 
-static uint64_t since(uint64_t now, uint64_t then)
-{
-	return now > then ? now - then : 0;
-}
-
 /* Of one that was only said to compute no graph is seen: it does while it runs. */
 static uint64_t last_ns(const struct snapshot *snap, const struct verdict *v,
 			const struct snap_task *t)
 {
 	if (v->role_source == STARLING_BY_DETECTION)
-		return t->compute_last_ns;
-	return snap->round_ns && t->recent_ns * BUSY_PART >= snap->round_ns ? snap->now_ns : 0;
+		return inference_last_ns(snap, t);
+	return is_busy(snap, t) ? snap->now_ns : 0;
 }
 
 static void count(const struct snapshot *snap, const struct verdict *v,

@@ -11,6 +11,9 @@
  */
 void inference_find(const struct snapshot *snap, struct verdict *out);
 
+/* Last time that @t was at a graph, as far as is known; 0: never. */
+uint64_t inference_last_ns(const struct snapshot *snap, const struct snap_task *t);
+
 /* Adds to @plan what these threads get, if they compute now, and says so in its line. */
 void inference_plan(const struct snapshot *snap, const struct verdict *v,
 		    struct policy_state *st, struct plan *plan);

@@ -24,7 +24,8 @@ struct snap_task {
 	uint32_t ppid;
 	uint64_t agent_id;
 	uint64_t gpu_last_ns;		/* 0: never waited for a GPU */
-	uint64_t compute_last_ns;	/* 0: never computed a model */
+	uint64_t compute_last_ns;	/* began to compute a graph; 0: never */
+	uint64_t computing_ns;		/* last time that policy_computing() held */
 	uint64_t late_ns;		/* ran of late: fades with time alone */
 	uint64_t d_run_ns;		/* in the window */
 	uint64_t d_wait_ns;
@@ -123,6 +124,9 @@ bool policy_real_time(const struct snapshot *snap, const struct verdict *v,
 /* Is @t, with verdict @v, a feeder that uses a GPU now? */
 bool policy_feeding(const struct snapshot *snap, const struct verdict *v,
 		    const struct snap_task *t);
+
+/* Is @t in the graph still that it was seen to begin? */
+bool policy_computing(const struct snapshot *snap, const struct snap_task *t);
 
 /* What one role gets. Fields that are 0/empty mean "leave as it was". */
 struct role_plan {

@@ -204,6 +204,60 @@ static void a_quiet_engine_gets_nothing(void **x)
 	(void)x;
 }
 
+/* Rounds of the daemon: what was found in one is known in the next. */
+static void rounds(uint64_t ns, uint64_t recent_ns)
+{
+	s.snap.round_ns = 250 * MS;
+	for (uint64_t done = 0; done < ns; done += s.snap.round_ns) {
+		for (size_t i = 0; i < s.snap.ntask; i++)
+			s.task[i].recent_ns = recent_ns;
+		scene_step(&s, s.snap.round_ns);
+		for (size_t i = 0; i < s.snap.ntask; i++)
+			if (policy_computing(&s.snap, &s.task[i]))
+				s.task[i].computing_ns = s.snap.now_ns;
+	}
+}
+
+/* Of a prompt's graph only the beginning is seen. */
+static void a_prompt_takes_long(void **x)
+{
+	uint64_t seq;
+
+	scene_gb10(&s);
+	engine_of(4);
+	seq = s.plan.seq;
+	rounds(290 * S, 70 * MS);
+	assert_true(s.plan.inference_active);
+	assert_int_equal(s.plan.seq, seq);
+	assert_int_equal(role(ENGINE), STARLING_ROLE_INFERENCE);
+	assert_int_equal(scene_verdict(&s, ENGINE)->why, WHY_COMPUTES);
+	assert_int_equal(role(ENGINE + 1), STARLING_ROLE_INFERENCE);
+	/* and no graph takes as long as that */
+	rounds(15 * S, 250 * MS);
+	assert_false(s.plan.inference_active);
+	rounds(60 * S, 250 * MS);
+	assert_int_equal(role(ENGINE), STARLING_ROLE_NONE);
+	(void)x;
+}
+
+static void after_a_pause_only_a_graph_tells(void **x)
+{
+	scene_init(&s, 4, 1);
+	engine_of(2);
+	rounds(5 * S, 200 * MS);
+	assert_true(s.plan.inference_active);
+	rounds(2 * S, 60 * MS);
+	assert_true(s.plan.inference_active);
+	rounds(2 * S, 0);
+	assert_false(s.plan.inference_active);
+	rounds(5 * S, 250 * MS);
+	assert_false(s.plan.inference_active);
+	s.task[0].compute_last_ns = s.snap.now_ns;
+	rounds(5 * S, 250 * MS);
+	assert_true(s.plan.inference_active);
+	(void)x;
+}
+
 /* The fast cores of one cache if they do, else all fast ones, else no mask. */
 static void gb10_engines(void **x)
 {
@@ -312,6 +366,8 @@ int main(void)
 		cmocka_unit_test(an_engine_is_no_client),
 		cmocka_unit_test(a_model_is_computed),
 		cmocka_unit_test(a_quiet_engine_gets_nothing),
+		cmocka_unit_test(a_prompt_takes_long),
+		cmocka_unit_test(after_a_pause_only_a_graph_tells),
 		cmocka_unit_test(gb10_engines),
 		cmocka_unit_test(caches_of_equal_cores),
 		cmocka_unit_test(an_engine_beside_a_feeder),

@@ -49,6 +49,7 @@ static void random_task(uint32_t tid)
 	t->agent_id = draw(4) ? 0 : 1 + draw(3);
 	t->gpu_last_ns = draw(5) ? 0 : s.snap.now_ns - draw(70) * S * draw(2) - draw(200) * MS;
 	t->compute_last_ns = draw(5) ? 0 : s.snap.now_ns - draw(70) * S * draw(2);
+	t->computing_ns = draw(5) ? 0 : s.snap.now_ns - draw(70) * S * draw(2);
 	t->late_ns = draw(3 * S) * draw(2);
 	t->d_run_ns = draw(3 * S);
 	t->d_wait_ns = draw(3 * S);
