@@ -483,7 +483,8 @@ static void forget(struct policy_state *st)
 	*st = (struct policy_state){
 		.seq = st->seq, .digest = st->digest, .last_change_ns = st->last_change_ns,
 		.measured = st->measured, .guard = st->guard,
-		.compute_ns = st->compute_ns, .compute_cpus = st->compute_cpus,
+		.compute_ns = st->compute_ns, .compute_began_ns = st->compute_began_ns,
+		.compute_cpus = st->compute_cpus,
 	};
 }
 

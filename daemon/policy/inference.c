@@ -35,6 +35,9 @@ enum {
 /* Ran less: how long others ran beside it says nothing. */
 #define STEP_MIN_NS	(10 * MS)
 
+/* So long after a pause all of them count, as nobody has run of late yet. */
+#define SETTLE_NS	(1000 * MS)
+
 /*
  * No graph takes longer: that of 512 tokens in a model of 30e9 parameters takes so long at
  * 100 GFLOPS. Who is busy for longer after its last one does something else.
@@ -152,9 +155,13 @@ uint64_t inference_last_ns(const struct snapshot *snap, const struct snap_task *
 	return last < snap->now_ns && policy_computing(snap, t) ? snap->now_ns : last;
 }
 
-/* @apart: tools in other groups, which no nice value reaches. */
+/*
+ * @awake:	of @threads, those that run; one at least
+ * @apart:	tools in other groups, which no nice value reaches
+ */
 struct tally {
 	unsigned int threads;
+	unsigned int awake;
 	uint64_t last_ns;
 	uint32_t group;
 	bool apart;
@@ -169,25 +176,38 @@ static uint64_t last_ns(const struct snapshot *snap, const struct verdict *v,
 	return is_busy(snap, t) ? snap->now_ns : 0;
 }
 
+/* Those of an engine that rests, and those of a server that wait for requests. */
+static bool is_asleep(const struct snapshot *snap, const struct snap_task *t)
+{
+	return t->late_ns < STEP_MIN_NS && !is_busy(snap, t);
+}
+
 static void count(const struct snapshot *snap, const struct verdict *v,
-		  const struct snap_task *t, struct tally *n)
+		  const struct snap_task *t, bool settled, struct tally *n)
 {
 	uint64_t last = last_ns(snap, v, t);
 
 	n->threads++;
 	if (last > n->last_ns)
 		n->last_ns = last;
+	if (settled && is_asleep(snap, t))
+		return;
+	n->awake++;
 	if (t->group)
 		n->group = t->group;
 }
 
-static struct tally count_all(const struct snapshot *snap, const struct verdict *v)
+static struct tally count_all(const struct snapshot *snap, const struct verdict *v,
+			      const struct policy_state *st)
 {
+	bool settled = st->compute_began_ns &&
+		since(snap->now_ns, st->compute_began_ns) >= SETTLE_NS;
 	struct tally n = { 0 };
 
 	for (size_t i = 0; i < snap->ntask; i++)
 		if (v[i].role == STARLING_ROLE_INFERENCE)
-			count(snap, &v[i], &snap->task[i], &n);
+			count(snap, &v[i], &snap->task[i], settled, &n);
+	n.awake += !n.awake;
 	for (size_t i = 0; i < snap->ntask && n.group; i++)
 		n.apart |= (v[i].role == STARLING_ROLE_TOOL ||
 			    v[i].role == STARLING_ROLE_BACKGROUND) &&
@@ -319,8 +339,8 @@ static void explain(struct plan *plan, const struct tally *n, const struct role_
 
 	snprintf(plan->why + at, sizeof(plan->why) - at,
 		 "%s; %u thread%s a model: nice %d%s%s%s",
-		 plan->feeders ? "" : "no thread waits for a GPU", n->threads,
-		 n->threads == 1 ? " computes" : "s compute", r->nice_delta,
+		 plan->feeders ? "" : "no thread waits for a GPU", n->awake,
+		 n->awake == 1 ? " computes" : "s compute", r->nice_delta,
 		 r->set_mask ? ", CPU " : "",
 		 r->set_mask ? cpuset_format(&r->mask, cpus, sizeof(cpus)) : "",
 		 n->apart ? ", no help against tools in other groups" : "");
@@ -330,19 +350,21 @@ void inference_plan(const struct snapshot *snap, const struct verdict *v,
 		    struct policy_state *st, struct plan *plan)
 {
 	struct role_plan *r = &plan->role[STARLING_ROLE_INFERENCE];
-	struct tally n = count_all(snap, v);
+	struct tally n = count_all(snap, v, st);
 
 	if (n.last_ns > st->compute_ns)
 		st->compute_ns = n.last_ns;
 	plan->inference = n.threads;
 	if (!n.threads || !st->compute_ns ||
 	    since(snap->now_ns, st->compute_ns) >= snap->set->class_keep_ns) {
-		st->compute_ns = 0;
+		st->compute_ns = st->compute_began_ns = 0;
 		CPU_ZERO(&st->compute_cpus);
 		return;
 	}
+	if (!st->compute_began_ns)
+		st->compute_began_ns = snap->now_ns;
 	plan->inference_active = true;
 	r->nice_delta = INFERENCE_NICE;
-	choose_cpus(snap->topo, &plan->protected_cpus, n.threads, st, r);
+	choose_cpus(snap->topo, &plan->protected_cpus, n.awake, st, r);
 	explain(plan, &n, r);
 }

@@ -181,6 +181,7 @@ struct policy_state {
 	uint64_t crowd_keep_ns;	/* at least that long: back-off */
 	bool busy_waiter;	/* a feeder of unknown style counted as spinning */
 	uint64_t compute_ns;	/* last time that a model was computed; 0: not of late */
+	uint64_t compute_began_ns;	/* after the last pause */
 	cpu_set_t compute_cpus;	/* where; empty: anywhere */
 	struct measure_base measured;
 	struct guard guard;

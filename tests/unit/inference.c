@@ -269,6 +269,48 @@ static void gb10_engines(void **x)
 	(void)x;
 }
 
+/* Another model's threads, which rest, and those of a server take no room. */
+static void who_sleeps_takes_no_room(void **x)
+{
+	scene_gb10(&s);
+	engine_of(4);
+	scene_engine(&s, 600, 8);
+	for (int i = 4; i < 12; i++) {
+		s.task[i].late_ns = 0;
+		s.task[i].role = STARLING_ROLE_INFERENCE;
+		s.task[i].role_source = STARLING_BY_DETECTION;
+	}
+	rounds(2 * S, 0);
+	assert_int_equal(s.plan.inference, 12);
+	assert_string_equal(cpus(&inference()->mask), "15-19");
+	assert_int_equal(inference()->mask_least, 4);
+	assert_non_null(strstr(s.plan.why, "4 threads compute a model"));
+	for (int i = 4; i < 12; i++)
+		s.task[i].late_ns = 10 * MS;
+	scene_step(&s, MS);
+	assert_false(inference()->set_mask);
+	(void)x;
+}
+
+/* After a pause nobody has run of late: all are expected, as they were before. */
+static void who_has_slept_is_expected(void **x)
+{
+	scene_gb10(&s);
+	engine_of(7);
+	for (int i = 0; i < 7; i++) {
+		s.task[i].role = STARLING_ROLE_INFERENCE;
+		s.task[i].role_source = STARLING_BY_DETECTION;
+		s.task[i].late_ns = 0;
+	}
+	rounds(20 * S, 0);
+	assert_false(s.plan.inference_active);
+	s.task[0].compute_last_ns = s.snap.now_ns;
+	scene_step(&s, MS);
+	assert_string_equal(cpus(&inference()->mask), "5-9,15-19");
+	assert_int_equal(inference()->mask_least, 7);
+	(void)x;
+}
+
 static void caches_of_equal_cores(void **x)
 {
 	scene_dies(&s, 2, 8);
@@ -369,6 +411,8 @@ int main(void)
 		cmocka_unit_test(a_prompt_takes_long),
 		cmocka_unit_test(after_a_pause_only_a_graph_tells),
 		cmocka_unit_test(gb10_engines),
+		cmocka_unit_test(who_sleeps_takes_no_room),
+		cmocka_unit_test(who_has_slept_is_expected),
 		cmocka_unit_test(caches_of_equal_cores),
 		cmocka_unit_test(an_engine_beside_a_feeder),
 		cmocka_unit_test(said_to_compute),
