@@ -98,6 +98,7 @@ struct sched_placer {
 	struct told_agent *agent;
 	uint64_t round;
 	uint64_t agent_round;
+	bool computing;		/* models are computed now */
 	uint64_t busy_ns;	/* last time that there was somebody to place */
 	int lost;		/* why it could not be started again */
 	char why[512];
@@ -177,9 +178,16 @@ static void untell(struct sched_placer *sp, uint32_t tid)
 	tell(sp, tid, (struct sched_role){ 0 });
 }
 
-static bool knows(const struct told *k, const struct place_task *t)
+/* The role lasts a minute longer than the work that it has its weight for. */
+static uint16_t role_now(const struct sched_placer *sp, const struct place_task *t)
 {
-	return k->agent_id == t->agent_id && k->role == t->role && k->feeding == t->feeding;
+	return t->role == STARLING_ROLE_INFERENCE && !sp->computing ? STARLING_ROLE_NONE :
+		t->role;
+}
+
+static bool knows(const struct told *k, const struct place_task *t, uint16_t role)
+{
+	return k->agent_id == t->agent_id && k->role == role && k->feeding == t->feeding;
 }
 
 static struct told *told_get(struct sched_placer *sp, uint32_t tid)
@@ -200,16 +208,17 @@ static struct told *told_get(struct sched_placer *sp, uint32_t tid)
 static int place_one(struct sched_placer *sp, const struct place_task *t)
 {
 	struct told *k = told_get(sp, t->tid);
+	uint16_t role = role_now(sp, t);
 	bool rises;
 
 	if (!k)
 		return -ENOMEM;
 	k->round = sp->round;
-	if (k->known && knows(k, t))
+	if (k->known && knows(k, t, role))
 		return 0;
-	rises = sched_goes_first(t->role) && !(k->known && sched_goes_first(k->role));
+	rises = sched_goes_first(role) && !(k->known && sched_goes_first(k->role));
 	k->agent_id = t->agent_id;
-	k->role = t->role;
+	k->role = role;
 	k->feeding = t->feeding;
 	k->known = !tell(sp, t->tid, role_told(k));
 	if (k->known && rises)
@@ -472,6 +481,7 @@ static int sched_apply(struct placer *base, const struct plan *plan,
 	if (err)
 		return err;
 	sp->round++;
+	sp->computing = plan->role[STARLING_ROLE_INFERENCE].nice_delta;
 	err = protect(sp, plan);
 	for (size_t i = 0; i < n; i++) {
 		one = place_one(sp, &task[i]);
