@@ -563,6 +563,16 @@ static bool has_real_time(const struct daemon *d)
 	return !daemon_places(d) || (ops->real_time && ops->real_time(d->placer));
 }
 
+/* Whose attributes are not what counts. */
+static enum policy_shares shares_of(const struct daemon *d)
+{
+	if (!daemon_places(d))
+		return POLICY_SHARES_NONE;
+	return d->placer_ops == &placer_sched_ext ? POLICY_SHARES_ALL :
+		d->placer_ops == &placer_sched_partial ? POLICY_SHARES_AGENTS :
+		POLICY_SHARES_NONE;
+}
+
 /* A placer may have put off what is dear: moving a tool that stays. */
 static bool is_apply_due(const struct daemon *d)
 {
@@ -575,6 +585,7 @@ void manage_decide(struct daemon *d)
 	struct picture p;
 
 	room_reset(&d->room);
+	d->settings.shares = shares_of(d);
 	if (picture_take(d, &p))
 		return;
 	policy_classify(&p.snap, p.verdict);

@@ -560,7 +560,8 @@ static int sched_beat(struct placer *base, const char **why)
 	return 0;
 }
 
-static int sched_explain(struct placer *base, uint32_t tid, char *buf, size_t len)
+/* In an agent, it is the agent that has a weight. */
+static const char *tier_text(const struct told *k)
 {
 	static const char *const tiers[] = {
 		[STARLING_ROLE_FEEDER] = "goes before all others",
@@ -570,16 +571,26 @@ static int sched_explain(struct placer *base, uint32_t tid, char *buf, size_t le
 		[STARLING_ROLE_BACKGROUND] = "runs when nobody else wants to",
 		[STARLING_ROLE_INFERENCE] = "has nine times a task's share, fast CPUs first",
 	};
+
+	if (k->role == STARLING_ROLE_INFERENCE && k->agent_id)
+		return "shares what its agent's weight gives, fast CPUs first";
+	return k->role < sizeof(tiers) / sizeof(tiers[0]) ? tiers[k->role] : NULL;
+}
+
+static int sched_explain(struct placer *base, uint32_t tid, char *buf, size_t len)
+{
 	struct sched_placer *sp = to_sched(base);
 	int n = placer_task.explain(sp->task, tid, buf, len);
 	const struct told *k;
+	const char *text;
 
 	if (n || sp->partial)
 		return n;
 	HASH_FIND(hh, sp->told, &tid, sizeof(tid), k);
-	if (!k || k->role >= sizeof(tiers) / sizeof(tiers[0]) || !tiers[k->role])
+	text = k ? tier_text(k) : NULL;
+	if (!text)
 		return 0;
-	n = snprintf(buf, len, "scheduled by Starling (sched_ext): %s", tiers[k->role]);
+	n = snprintf(buf, len, "scheduled by Starling (sched_ext): %s", text);
 	return n < 0 ? 0 : (size_t)n < len ? n : (int)len - 1;
 }
 

@@ -157,11 +157,13 @@ uint64_t inference_last_ns(const struct snapshot *snap, const struct snap_task *
 
 /*
  * @awake:	of @threads, those that run; one at least
+ * @shared:	of these, who has a part of what the placer gives their agent
  * @apart:	tools in other groups, which no nice value reaches
  */
 struct tally {
 	unsigned int threads;
 	unsigned int awake;
+	unsigned int shared;
 	uint64_t last_ns;
 	uint32_t group;
 	bool apart;
@@ -193,6 +195,7 @@ static void count(const struct snapshot *snap, const struct verdict *v,
 	if (settled && is_asleep(snap, t))
 		return;
 	n->awake++;
+	n->shared += t->agent_id && snap->set->shares != POLICY_SHARES_NONE;
 	if (t->group)
 		n->group = t->group;
 }
@@ -332,18 +335,31 @@ static void choose_cpus(const struct topology *topo, const cpu_set_t *kept,
 
 /* -- the plan ----------------------------------------------------------------------- */
 
-static void explain(struct plan *plan, const struct tally *n, const struct role_plan *r)
+static void say_attributes(const struct tally *n, const struct role_plan *r,
+			   char *buf, size_t len)
 {
-	size_t at = plan->feeders ? strlen(plan->why) : 0;
 	char cpus[40];
 
-	snprintf(plan->why + at, sizeof(plan->why) - at,
-		 "%s; %u thread%s a model: nice %d%s%s%s",
-		 plan->feeders ? "" : "no thread waits for a GPU", n->awake,
-		 n->awake == 1 ? " computes" : "s compute", r->nice_delta,
-		 r->set_mask ? ", CPU " : "",
+	snprintf(buf, len, "nice %d%s%s%s", r->nice_delta, r->set_mask ? ", CPU " : "",
 		 r->set_mask ? cpuset_format(&r->mask, cpus, sizeof(cpus)) : "",
 		 n->apart ? ", no help against tools in other groups" : "");
+}
+
+static void explain(const struct snapshot *snap, const struct tally *n, struct plan *plan)
+{
+	const struct role_plan *r = &plan->role[STARLING_ROLE_INFERENCE];
+	char own[128] = "nine times a task's share";
+	size_t at = plan->feeders ? strlen(plan->why) : 0;
+
+	if (n->shared == n->awake)
+		own[0] = '\0';
+	else if (snap->set->shares != POLICY_SHARES_ALL)
+		say_attributes(n, r, own, sizeof(own));
+	snprintf(plan->why + at, sizeof(plan->why) - at, "%s; %u thread%s a model: %s%s%s",
+		 plan->feeders ? "" : "no thread waits for a GPU", n->awake,
+		 n->awake == 1 ? " computes" : "s compute", own,
+		 n->shared && own[0] ? "; in agents " : "",
+		 n->shared ? "their agent's share" : "");
 }
 
 void inference_plan(const struct snapshot *snap, const struct verdict *v,
@@ -366,5 +382,5 @@ void inference_plan(const struct snapshot *snap, const struct verdict *v,
 	plan->inference_active = true;
 	r->nice_delta = INFERENCE_NICE;
 	choose_cpus(snap->topo, &plan->protected_cpus, n.awake, st, r);
-	explain(plan, &n, r);
+	explain(snap, &n, plan);
 }

@@ -50,6 +50,13 @@ struct snap_edge {
 	uint64_t count;
 };
 
+/* Whose CPU time the placer shares out itself: their nice values and masks stay. */
+enum policy_shares {
+	POLICY_SHARES_NONE = 0,
+	POLICY_SHARES_AGENTS,	/* of agents' tasks, by their agent's weight */
+	POLICY_SHARES_ALL,	/* and of all others, by their own */
+};
+
 struct policy_settings {
 	unsigned int protect_per;	/* one protected core in this many; 10 */
 	uint64_t feeder_idle_ns;	/* GPU thread quiet this long: lend; 100 ms */
@@ -61,6 +68,7 @@ struct policy_settings {
 	bool guard;			/* try rules, and withdraw what does not help; on */
 	uint64_t guard_epoch_ns;	/* measured with a rule, then without it; 2 s */
 	unsigned int guard_rules;	/* that can be left out: GUARD_BITs; all */
+	enum policy_shares shares;	/* in words only: roles get the same plan; none */
 };
 void policy_settings_default(struct policy_settings *s);
 

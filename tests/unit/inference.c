@@ -396,6 +396,31 @@ static void an_engine_beside_tools_elsewhere(void **x)
 	(void)x;
 }
 
+/* What the placer does not do is not said. */
+static void an_engine_where_shares_count(void **x)
+{
+	scene_gb10(&s);
+	s.set.shares = POLICY_SHARES_ALL;
+	engine_of(4);
+	assert_non_null(strstr(s.plan.why, "4 threads compute a model: nine times a task's share"));
+	assert_null(strstr(s.plan.why, "nice"));
+	for (int i = 0; i < 4; i++)
+		s.task[i].agent_id = 7;
+	scene_step(&s, MS);
+	assert_non_null(strstr(s.plan.why, "4 threads compute a model: their agent's share"));
+	assert_null(strstr(s.plan.why, "CPU"));
+	s.set.shares = POLICY_SHARES_AGENTS;
+	scene_step(&s, MS);
+	assert_non_null(strstr(s.plan.why, "model: their agent's share"));
+	s.task[0].agent_id = 0;
+	scene_step(&s, MS);
+	assert_non_null(strstr(s.plan.why, "nice -10, CPU 15-19; in agents their agent's share"));
+	s.set.shares = POLICY_SHARES_NONE;
+	scene_step(&s, MS);
+	assert_null(strstr(s.plan.why, "share"));
+	(void)x;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -417,6 +442,7 @@ int main(void)
 		cmocka_unit_test(an_engine_beside_a_feeder),
 		cmocka_unit_test(said_to_compute),
 		cmocka_unit_test(an_engine_beside_tools_elsewhere),
+		cmocka_unit_test(an_engine_where_shares_count),
 	};
 
 	return unit_run(tests);
