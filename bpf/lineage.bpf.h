@@ -36,11 +36,14 @@ static __always_inline void wait_over(struct task_struct *p, struct task_state *
 			 now);
 }
 
-/* What lineage gives a child: not what was said of the parent's own work. */
-static __always_inline u16 inherited_role(const struct task_state *st)
+/*
+ * What lineage gives a child: not what was said of the parent's own work, and to another
+ * process not what was said of the threads of this one.
+ */
+static __always_inline u16 inherited_role(const struct task_state *st, bool thread)
 {
-	if (st->role == STARLING_ROLE_FEEDER ||
-	    st->source == STARLING_BY_DETECTION)
+	if (st->role == STARLING_ROLE_FEEDER || st->source == STARLING_BY_DETECTION ||
+	    (st->role == STARLING_ROLE_INFERENCE && !thread))
 		return STARLING_ROLE_NONE;
 	return st->role;
 }
@@ -60,7 +63,7 @@ static __always_inline void inherit(struct task_struct *child, bool thread,
 	if (to->agent_id)
 		return;
 	to->agent_id = from->agent_id;
-	to->role = inherited_role(from);
+	to->role = inherited_role(from, thread);
 	to->source = to->role ? STARLING_BY_LINEAGE : STARLING_BY_NONE;
 	to->flags |= from->flags & TASK_EXECED;
 	if (thread)

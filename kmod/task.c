@@ -235,15 +235,17 @@ static void member_lost(struct starling_agent *agent)
 
 /*
  * Roles at fork. A detected role says what the parent does, not the child;
- * and waiting for a GPU is a thread's own business.
+ * waiting for a GPU is a thread's own business, and computing in step one
+ * process's.
  */
-static void role_inherit(struct starling_member *m, const struct starling_member *parent)
+static void role_inherit(struct starling_member *m, const struct starling_member *parent,
+			 bool thread)
 {
 	u16 role = READ_ONCE(parent->rec.role);
 	u16 source = READ_ONCE(parent->rec.role_source);
 
 	if (role == STARLING_ROLE_NONE || role == STARLING_ROLE_FEEDER ||
-	    source == STARLING_BY_DETECTION)
+	    (role == STARLING_ROLE_INFERENCE && !thread) || source == STARLING_BY_DETECTION)
 		return;
 	m->rec.role = role;
 	m->rec.role_source = STARLING_BY_LINEAGE;
@@ -289,7 +291,7 @@ int starling_member_fork(struct task_struct *parent, struct task_struct *child)
 		goto out_put;
 	}
 	m->root = READ_ONCE(p->root) && child->tgid == parent->tgid;
-	role_inherit(m, p);
+	role_inherit(m, p, child->tgid == parent->tgid);
 	member_link(m);
 	err = rhashtable_lookup_insert_fast(&table, &m->node, table_params);
 	if (!err)

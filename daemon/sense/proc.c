@@ -202,17 +202,19 @@ static void inherit(struct proc *p, struct member *child, const struct member *f
 		    uint32_t ppid)
 {
 	struct sums *s = sums_get(p, from->agent_id);
+	bool thread = child->tgid == from->tgid;
 
 	child->agent_id = from->agent_id;
-	if (from->role != STARLING_ROLE_FEEDER && from->source != STARLING_BY_DETECTION)
+	if (from->role != STARLING_ROLE_FEEDER && from->source != STARLING_BY_DETECTION &&
+	    (from->role != STARLING_ROLE_INFERENCE || thread))
 		child->role = from->role;
 	child->source = child->role ? STARLING_BY_LINEAGE : STARLING_BY_NONE;
-	child->root = child->tgid == from->tgid && from->root;
+	child->root = thread && from->root;
 	if (s) {
 		s->a.forks++;
 		s->a.tasks++;
 	}
-	if (child->tgid == from->tgid || child->exe == from->exe)
+	if (thread || child->exe == from->exe)
 		return;
 	child->role = STARLING_ROLE_TOOL;
 	child->source = STARLING_BY_LINEAGE;

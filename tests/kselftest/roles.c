@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* How long tasks ran in which role. */
 #define GROUP "roles"
+#include <pthread.h>
 #include <time.h>
 
 #include "harness.h"
@@ -84,22 +85,44 @@ TEST(time_in_roles)
 	EQ(sum.role_run_ns[STARLING_ROLE_SERVICE], 0);
 }
 
-/* A pool's threads compute as the one does that makes them and was said to; seen is not said. */
+struct look {
+	int fd;
+	struct starling_task_record rec;
+};
+
+static void *look(void *arg)
+{
+	struct look *l = arg;
+
+	return stat_task(l->fd, 0, &l->rec) ? NULL : l;
+}
+
+/*
+ * A pool's threads compute as the one does that makes them and was said to; other
+ * processes do something else, and seen is not said.
+ */
 static void use_inference(int fd, int dev)
 {
 	struct starling_task_record rec;
+	struct look thread = { .fd = fd };
 	uint32_t applied;
+	pthread_t t;
+	void *done;
 	pid_t pid;
 
 	EQ(set_role(fd, 0, STARLING_ROLE_INFERENCE), 0);
 	burn(20);
 	EQ(stat_task(fd, 0, &rec), 0);
 	GE(rec.role_run_ns[STARLING_ROLE_INFERENCE], 20000000);
+	EQ(pthread_create(&t, NULL, look, &thread), 0);
+	EQ(pthread_join(t, &done), 0);
+	CHECK(done);
+	EQ(thread.rec.role, STARLING_ROLE_INFERENCE);
+	EQ(thread.rec.role_source, STARLING_BY_LINEAGE);
 	pid = fork();
 	if (!pid) {
 		EQ(stat_task(fd, 0, &rec), 0);
-		EQ(rec.role, STARLING_ROLE_INFERENCE);
-		EQ(rec.role_source, STARLING_BY_LINEAGE);
+		EQ(rec.role, STARLING_ROLE_NONE);
 		_exit(0);
 	}
 	EQ(reap(pid), 0);

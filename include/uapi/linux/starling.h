@@ -526,9 +526,10 @@ struct starling_task_stat {
  * The source is STARLING_BY_SELF for the caller itself, else
  * STARLING_BY_OWNER. STARLING_ROLE_NONE takes back what was said. Children
  * start with their parent's role and STARLING_BY_LINEAGE, except that
- * STARLING_ROLE_FEEDER and detected roles are not inherited. A process that
- * executes a program is STARLING_ROLE_TOOL from then on, unless it was
- * brought in by AGENT_JOIN or its role was set by itself or its owner.
+ * STARLING_ROLE_FEEDER and detected roles are not inherited, and
+ * STARLING_ROLE_INFERENCE is by threads alone. A process that executes a
+ * program is STARLING_ROLE_TOOL from then on, unless it was brought in by
+ * AGENT_JOIN or its role was set by itself or its owner.
  */
 struct starling_task_role {
 	__u32 size;
