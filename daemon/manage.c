@@ -149,6 +149,13 @@ static struct task *event_task(struct daemon *d, const struct sense_event *ev)
 	return task;
 }
 
+/* To say so is free; whoever is seen to compute has something to compute. */
+static bool only_said(const struct task *task)
+{
+	return task->role == STARLING_ROLE_INFERENCE &&
+		task->role_source != STARLING_BY_DETECTION;
+}
+
 static struct place_task place_of(struct daemon *d, const struct task *task)
 {
 	const struct agent *a = task->rec.agent_id ?
@@ -164,6 +171,7 @@ static struct place_task place_of(struct daemon *d, const struct task *task)
 		.opted_in = a && a->origin != AGENT_FROM_LINEAGE,
 		.real_time = task->real_time,
 		.feeding = task->feeding,
+		.said = only_said(task),
 	};
 }
 

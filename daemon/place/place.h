@@ -29,6 +29,7 @@ struct place_task {
 	bool real_time;		/* policy_real_time() allows it */
 	bool feeding;		/* policy_feeding() */
 	bool ext;		/* under SCHED_EXT, whatever the plan says of its role */
+	bool said;		/* of its role we have no more than somebody's word */
 };
 
 /* One agent, for placers that share CPU time out among them. */

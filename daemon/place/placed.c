@@ -188,6 +188,7 @@ int placed_get(struct placed_table *t, const struct place_task *in, struct place
 	p->role = in->role;
 	p->real_time = in->real_time;
 	p->ext = in->ext;
+	p->said = in->said;
 	*out = p;
 	return 0;
 }

@@ -34,6 +34,8 @@ struct placed {
 	bool fixed;		/* real-time and the like: never touched */
 	bool real_time;		/* may have such a class from us */
 	bool ext;		/* goes under SCHED_EXT */
+	bool said;		/* gets no nice value that it could not take itself */
+	bool limited;		/* so it has less than the plan says */
 	bool no_room;		/* its own mask has too few of the plan's CPUs */
 	uint32_t round;
 	struct attrs want;

@@ -15,6 +15,7 @@
 #include <string.h>
 #include "daemon/log.h"
 #include "daemon/place/placer.h"
+#include "daemon/place/right.h"
 #include "daemon/topology.h"
 
 enum { NICE_MIN = -20, NICE_MAX = 19 };
@@ -54,6 +55,18 @@ static void want_mask(struct placed *p, const struct role_plan *r)
 		p->want.mask = both;
 	else
 		p->no_room = true;
+}
+
+/* Asked for each time: a program may give up its rights. */
+static void limit_nice(struct placed *p, struct role_plan *r)
+{
+	int least = right_nice(p->tid) - p->c.orig.nice;
+
+	if (least > 0)
+		least = 0;
+	p->limited = r->nice_delta < least;
+	if (p->limited)
+		r->nice_delta = least;
 }
 
 static void want_class(struct placed *p, const struct role_plan *r, bool real_time)
@@ -108,8 +121,10 @@ static void find_want(const struct task_placer *tp, struct placed *p,
 		      const struct plan *plan)
 {
 	const struct role_plan *r;
+	struct role_plan own;
 
 	p->want = p->c.orig;
+	p->limited = false;
 	if (p->fixed || !plan || p->role >= __STARLING_ROLE_MAX)
 		return;
 	r = &plan->role[p->role];
@@ -120,6 +135,11 @@ static void find_want(const struct task_placer *tp, struct placed *p,
 	want_mask(p, r);
 	if (tp->masks_only)
 		return;
+	if (p->said && r->nice_delta < 0) {
+		own = *r;
+		limit_nice(p, &own);
+		r = &own;
+	}
 	want_class(p, r, r->real_time && p->real_time && !tp->no_real_time);
 	want_extras(p, r);
 }
@@ -456,6 +476,9 @@ static void explain_left_alone(const struct placed *p, struct text *t)
 	if (p->no_room)
 		text_join(t, "CPUs left alone: its own mask has none of the others, or too "
 			  "few");
+	if (p->limited)
+		text_join(t, "nice no lower: what it is was said, not seen, and RLIMIT_NICE "
+			  "allows it no more");
 	for (int a = 0; a < __ATTR_MAX; a++) {
 		if (p->foreign & ATTR_BIT(a)) {
 			snprintf(word, sizeof(word), "%s left alone: changed by others",

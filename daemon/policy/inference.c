@@ -157,12 +157,14 @@ uint64_t inference_last_ns(const struct snapshot *snap, const struct snap_task *
 
 /*
  * @awake:	of @threads, those that run; one at least
+ * @said:	of these, who may get no more than they could take themselves
  * @shared:	of these, who has a part of what the placer gives their agent
  * @apart:	tools in other groups, which no nice value reaches
  */
 struct tally {
 	unsigned int threads;
 	unsigned int awake;
+	unsigned int said;
 	unsigned int shared;
 	uint64_t last_ns;
 	uint32_t group;
@@ -195,6 +197,7 @@ static void count(const struct snapshot *snap, const struct verdict *v,
 	if (settled && is_asleep(snap, t))
 		return;
 	n->awake++;
+	n->said += v->role_source != STARLING_BY_DETECTION;
 	n->shared += t->agent_id && snap->set->shares != POLICY_SHARES_NONE;
 	if (t->group)
 		n->group = t->group;
@@ -340,7 +343,9 @@ static void say_attributes(const struct tally *n, const struct role_plan *r,
 {
 	char cpus[40];
 
-	snprintf(buf, len, "nice %d%s%s%s", r->nice_delta, r->set_mask ? ", CPU " : "",
+	snprintf(buf, len, "nice %d%s%s%s%s", r->nice_delta,
+		 n->said ? " as far as their limits allow" : "",
+		 r->set_mask ? ", CPU " : "",
 		 r->set_mask ? cpuset_format(&r->mask, cpus, sizeof(cpus)) : "",
 		 n->apart ? ", no help against tools in other groups" : "");
 }

@@ -373,6 +373,7 @@ static void said_to_compute(void **x)
 	t->recent_ns = 100 * MS;
 	scene_step(&s, MS);
 	assert_true(s.plan.inference_active);
+	assert_non_null(strstr(s.plan.why, "nice -10 as far as their limits allow"));
 	t->recent_ns = 0;
 	scene_step(&s, 4 * S);
 	assert_false(s.plan.inference_active);
