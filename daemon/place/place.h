@@ -48,7 +48,8 @@ struct placer_ops {
 	/* apply @plan to all of @task; tasks not listed are restored */
 	int (*apply)(struct placer *p, const struct plan *plan,
 		     const struct place_task *task, size_t n);
-	/* place one new or changed task under the last plan */
+	/* place one new or changed task under the last plan; without a role: give back
+	 * what it was given, if anything */
 	int (*place)(struct placer *p, const struct place_task *task);
 	/* every round, before apply(); may be NULL: all the agents there are */
 	int (*agents)(struct placer *p, const struct place_agent *agent, size_t n);

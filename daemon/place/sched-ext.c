@@ -443,11 +443,16 @@ static bool by_class(const struct sched_placer *sp, const struct place_task *t)
 	return sp->partial || (t->role == STARLING_ROLE_FEEDER && t->real_time);
 }
 
-/* Those that feed the GPU, and those that are no agent's, stay with the kernel. */
+/*
+ * Those that feed the GPU, and those that are no agent's, stay with the kernel. Whoever
+ * has no class of its own has no role there: what it was given before is taken back.
+ */
 static struct place_task in_class(const struct sched_placer *sp, const struct place_task *t)
 {
 	struct place_task out = *t;
 
+	if (!by_class(sp, t))
+		out.role = STARLING_ROLE_NONE;
 	out.ext = sp->partial && t->agent_id && t->role != STARLING_ROLE_FEEDER &&
 		t->role != STARLING_ROLE_SERVICE;
 	return out;
@@ -510,7 +515,7 @@ static int sched_place(struct placer *base, const struct place_task *t)
 	/* first its role: in the class it is scheduled by that */
 	if (!err)
 		err = place_one(sp, t);
-	if (!err && by_class(sp, t))
+	if (!err)
 		err = placer_task.place(sp->task, &in);
 	return err;
 }

@@ -368,6 +368,9 @@ static int task_place(struct placer *base, const struct place_task *task)
 {
 	struct task_placer *tp = to_task(base);
 
+	/* nothing to give, nor to take back: not worth learning what it is */
+	if (task->role == STARLING_ROLE_NONE && !placed_find(&tp->tasks, task->tid))
+		return 0;
 	return carry_out(tp, take_task(tp, task, NULL));
 }
 

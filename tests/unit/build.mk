@@ -15,6 +15,7 @@ $(eval $(call testprog,unit-random,tests/unit/random.c $(unit_scene),$(CMOCKA_LI
 unit_kid := tests/unit/kid.c $(place_src)
 $(eval $(call testprog,unit-journal,tests/unit/journal.c $(unit_kid),$(CMOCKA_LIBS)))
 $(eval $(call testprog,unit-place,tests/unit/place.c $(unit_kid),$(CMOCKA_LIBS)))
+$(eval $(call testprog,unit-place-class,tests/unit/place-class.c $(unit_kid),$(CMOCKA_LIBS)))
 $(eval $(call testprog,unit-topology,tests/unit/topology.c daemon/policy/protect.c $(topology_src),$(CMOCKA_LIBS) $(HWLOC_LIBS)))
 $(eval $(call testprog,unit-cgroup,tests/unit/cgroup.c $(unit_kid),$(CMOCKA_LIBS)))
 $(eval $(call testprog,unit-noise,tests/unit/noise.c $(unit_kid),$(CMOCKA_LIBS)))
