@@ -316,7 +316,19 @@ static uint32_t group_of(const struct task *task)
 	return reach_group_cached(task->tid);
 }
 
-static struct snap_task snap_of(struct task *task)
+/*
+ * Only of those who could use it: the others need no answer. Who only watches says
+ * what would be done.
+ */
+static bool no_real_time(const struct daemon *d, const struct task *task)
+{
+	const struct placer_ops *ops = d->placer_ops;
+
+	return task->rec.wait_style == STARLING_WAIT_BLOCK && daemon_places(d) &&
+		!(ops->real_time && ops->real_time(d->placer, task->tid));
+}
+
+static struct snap_task snap_of(const struct daemon *d, struct task *task)
 {
 	task_look_up(task);
 	return (struct snap_task){
@@ -342,6 +354,7 @@ static struct snap_task snap_of(struct task *task)
 		.execed = task->execed,
 		.kthread = task->kthread,
 		.real_time = task->real_time,
+		.no_real_time = no_real_time(d, task),
 	};
 }
 
@@ -370,7 +383,7 @@ static int picture_take(struct daemon *d, struct picture *p)
 	if (!p->task || !p->known || !p->verdict || !p->edge)
 		return -ENOMEM;
 	for (task = d->tasks.head; task; task = task->hh.next, n++) {
-		p->task[n] = snap_of(task);
+		p->task[n] = snap_of(d, task);
 		p->known[n] = task;
 	}
 	n = 0;
@@ -563,14 +576,6 @@ static unsigned int rules_in_reach(const struct daemon *d)
 	return d->noise ? rules : rules & ~GUARD_BIT(GUARD_NOISE);
 }
 
-/* Who only watches says what would be done. */
-static bool has_real_time(const struct daemon *d)
-{
-	const struct placer_ops *ops = d->placer_ops;
-
-	return !daemon_places(d) || (ops->real_time && ops->real_time(d->placer));
-}
-
 /* Whose attributes are not what counts. */
 static enum policy_shares shares_of(const struct daemon *d)
 {
@@ -602,7 +607,6 @@ void manage_decide(struct daemon *d)
 	allow_real_time(d, &p);
 	note_feeding(d, &p);
 	d->settings.guard_rules = rules_in_reach(d);
-	d->settings.real_time = has_real_time(d);
 	policy_decide(&p.snap, p.verdict, &d->policy, &d->plan);
 	d->count.decisions++;
 	tell_plan(d, &old);

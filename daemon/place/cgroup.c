@@ -352,9 +352,9 @@ static void cgroup_forget(struct placer *base, uint32_t tid)
 	drop(cp, m);
 }
 
-static bool cgroup_real_time(struct placer *base)
+static bool cgroup_real_time(struct placer *base, uint32_t tid)
 {
-	return placer_task.real_time(to_cgroup(base)->task);
+	return placer_task.real_time(to_cgroup(base)->task, tid);
 }
 
 static int cgroup_explain(struct placer *base, uint32_t tid, char *buf, size_t len)

@@ -58,8 +58,9 @@ struct placer_ops {
 	/* every round, under the last plan; may be NULL. -ESHUTDOWN and *why (text of
 	 * the placer's) when the kernel has taken its means away: nothing is placed */
 	int (*beat)(struct placer *p, const char **why);
-	/* can it give real-time classes, as far as is known; may be NULL: no */
-	bool (*real_time)(struct placer *p);
+	/* can it give @tid a real-time class, as far as is known, or has that one of its
+	 * own; may be NULL: no */
+	bool (*real_time)(struct placer *p, uint32_t tid);
 	/* the task is gone */
 	void (*forget)(struct placer *p, uint32_t tid);
 	/* text for explain: what was done to @tid; returns length, 0: nothing */

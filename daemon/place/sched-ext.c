@@ -90,7 +90,7 @@ struct told_agent {
 
 struct sched_placer {
 	struct placer base;
-	struct placer *task;	/* for the classes of those in by_class() */
+	struct placer *task;	/* for the classes of those in is_listed() */
 	bool partial;		/* schedules agents' tasks alone */
 	struct sched_bpf *skel;
 	struct bpf_link *link;
@@ -325,9 +325,9 @@ static void sched_forget(struct placer *base, uint32_t tid)
 		drop(sp, k);
 }
 
-static bool sched_real_time(struct placer *base)
+static bool sched_real_time(struct placer *base, uint32_t tid)
 {
-	return placer_task.real_time(to_sched(base)->task);
+	return placer_task.real_time(to_sched(base)->task, tid);
 }
 
 static void say_counts(const struct sched_placer *sp)
@@ -443,6 +443,12 @@ static bool by_class(const struct sched_placer *sp, const struct place_task *t)
 	return sp->partial || (t->role == STARLING_ROLE_FEEDER && t->real_time);
 }
 
+/* All feeders: whether one can have such a class shows when it has been looked at. */
+static bool is_listed(const struct sched_placer *sp, const struct place_task *t)
+{
+	return sp->partial || t->role == STARLING_ROLE_FEEDER;
+}
+
 /*
  * Those that feed the GPU, and those that are no agent's, stay with the kernel. Whoever
  * has no class of its own has no role there: what it was given before is taken back.
@@ -468,7 +474,7 @@ static int apply_classes(struct sched_placer *sp, const struct plan *plan,
 	if (!list)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
-		if (by_class(sp, &task[i]))
+		if (is_listed(sp, &task[i]))
 			list[listed++] = in_class(sp, &task[i]);
 	err = placer_task.apply(sp->task, plan, list, listed);
 	free(list);

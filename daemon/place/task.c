@@ -69,17 +69,25 @@ static void limit_nice(struct placed *p, struct role_plan *r)
 		r->nice_delta = least;
 }
 
+static bool is_idle(const struct placed *p)
+{
+	return (p->c.orig.policy & ~SCHED_RESET_ON_FORK) == SCHED_IDLE;
+}
+
+/* The kernel resets to 0: right only where that is what it was. */
+static bool may_reset(const struct placed *p)
+{
+	return !is_idle(p) && !p->c.orig.nice;
+}
+
 static void want_class(struct placed *p, const struct role_plan *r, bool real_time)
 {
-	int base = p->c.orig.policy & ~SCHED_RESET_ON_FORK;
-
-	if (r->idle_class && base != SCHED_IDLE)
+	if (r->idle_class && !is_idle(p))
 		p->want.policy = SCHED_IDLE | (p->c.orig.policy & SCHED_RESET_ON_FORK);
-	if (!r->nice_delta || base == SCHED_IDLE)
+	if (!r->nice_delta || is_idle(p))
 		return;
 	p->want.nice = clamp_nice(p->c.orig.nice + r->nice_delta);
-	/* the kernel resets to 0: right only where that is what it was */
-	if (p->want.nice >= 0 || p->c.orig.nice || r->idle_class)
+	if (p->want.nice >= 0 || !may_reset(p) || r->idle_class)
 		return;
 	p->want.policy = (real_time ? SCHED_RR : p->want.policy) | SCHED_RESET_ON_FORK;
 }
@@ -374,11 +382,17 @@ static int task_place(struct placer *base, const struct place_task *task)
 	return carry_out(tp, take_task(tp, task, NULL));
 }
 
-static bool task_real_time(struct placer *base)
+/* As want_class() and find_todo() will have it. Who is not known yet soon is. */
+static bool task_real_time(struct placer *base, uint32_t tid)
 {
 	const struct task_placer *tp = to_task(base);
+	const struct placed *p = placed_find(&tp->tasks, tid);
 
-	return !tp->masks_only && !tp->no_real_time;
+	if (tp->masks_only || tp->no_real_time)
+		return false;
+	if (!p || p->fixed)
+		return true;
+	return may_reset(p) && !((p->foreign | p->denied) & ATTR_BIT(ATTR_POLICY));
 }
 
 static void task_forget(struct placer *base, uint32_t tid)

@@ -41,6 +41,7 @@ struct snap_task {
 	bool execed;			/* executed a program since its fork */
 	bool kthread;
 	bool real_time;			/* policy_real_time() so far */
+	bool no_real_time;		/* its placer can give it no such class */
 };
 
 /* Wakes in the window between two tasks. */
@@ -64,7 +65,6 @@ struct policy_settings {
 	unsigned int path_hops;		/* request path around a feeder; 2 */
 	unsigned int path_wakes_per_s;	/* edge weaker than this is no path; 2 */
 	uint64_t class_keep_ns;		/* all quiet this long: classes back; 3 s */
-	bool real_time;			/* the placer can give real-time classes; on */
 	bool guard;			/* try rules, and withdraw what does not help; on */
 	uint64_t guard_epoch_ns;	/* measured with a rule, then without it; 2 s */
 	unsigned int guard_rules;	/* that can be left out: GUARD_BITs; all */

@@ -11,6 +11,9 @@
  * What can keep a core from all others must be held on a short leash: the
  * first round in which it runs for half of the time ends it, and to be let in
  * again takes a whole window with a quarter at most.
+ *
+ * Whoever cannot have the class, as one with a nice value of its own, which the reset
+ * at fork would take from its children, is in the way of tools like any other.
  */
 #include "daemon/policy/policy.h"
 
@@ -26,7 +29,7 @@ bool policy_real_time(const struct snapshot *snap, const struct verdict *v,
 {
 	unsigned int part = t->real_time ? LEAVE_PART : ENTER_PART;
 
-	return snap->set->real_time && v->role == STARLING_ROLE_FEEDER &&
+	return !t->no_real_time && v->role == STARLING_ROLE_FEEDER &&
 		t->wait_style == STARLING_WAIT_BLOCK &&
 		is_below(t->recent_ns, snap->round_ns, LEAVE_PART) &&
 		is_below(t->d_run_ns, snap->window_ns, part);

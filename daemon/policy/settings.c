@@ -13,7 +13,6 @@ void policy_settings_default(struct policy_settings *s)
 		.path_hops = 2,
 		.path_wakes_per_s = 2,
 		.class_keep_ns = 3 * S,
-		.real_time = true,
 		/* short beside most tool calls' phases, long beside a round of 250 ms */
 		.guard = true,
 		.guard_epoch_ns = 2 * S,

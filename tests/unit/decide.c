@@ -55,7 +55,7 @@ static void tools_stand_aside_for_the_fair_class(void **x)
 	assert_true(tool()->idle_class);		/* not back and forth */
 	scene_busy(&s, 200 * MS);
 	assert_false(tool()->idle_class);
-	s.set.real_time = false;			/* a machine that refuses it */
+	s.task[0].no_real_time = true;			/* it cannot be had */
 	scene_busy(&s, MS);
 	assert_true(tool()->idle_class);
 	two_cpus(STARLING_WAIT_BLOCK);			/* or the guard does */
@@ -86,6 +86,10 @@ static void real_time_is_for_sleepers(void **x)
 	t->recent_ns = 125 * MS;	/* one round is enough */
 	assert_false(policy_real_time(&s.snap, v, t));
 	t->recent_ns = 0;
+	t->no_real_time = true;		/* whatever it had */
+	assert_false(policy_real_time(&s.snap, v, t));
+	t->no_real_time = false;
+	assert_true(policy_real_time(&s.snap, v, t));
 	t->wait_style = STARLING_WAIT_YIELD;
 	assert_false(policy_real_time(&s.snap, v, t));
 	(void)x;

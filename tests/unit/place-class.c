@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Which class a feeder has by the task placer. */
+/* Which class a feeder has by the task placer, and who cannot have it. */
 #include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -61,6 +61,11 @@ static void place(pid_t pid, uint16_t role)
 	assert_int_equal(ops->place(p, &t), 0);
 }
 
+static int class_of(pid_t pid)
+{
+	return kid_attrs(pid).policy & ~SCHED_RESET_ON_FORK;
+}
+
 /* Without a role all is given back at once; of whom nothing is known, nothing is learned. */
 static void a_role_is_lost(void **x)
 {
@@ -84,12 +89,103 @@ static void a_role_is_lost(void **x)
 	(void)x;
 }
 
+static void be_niced(pid_t pid)
+{
+	assert_int_equal(setpriority(PRIO_PROCESS, pid, 5), 0);
+}
+
+static void be_raised(pid_t pid)
+{
+	assert_int_equal(setpriority(PRIO_PROCESS, pid, -5), 0);
+}
+
+static void be_in(pid_t pid, int policy)
+{
+	struct sched_param param = { 0 };
+
+	assert_int_equal(sched_setscheduler(pid, policy, &param), 0);
+}
+
+static void be_idle(pid_t pid)
+{
+	be_in(pid, SCHED_IDLE);
+}
+
+static void be_batch(pid_t pid)
+{
+	be_in(pid, SCHED_BATCH);
+}
+
+/* Each is known for what it is, also by a placer that has it without a role meanwhile. */
+static void who_cannot_have_real_time(void **x)
+{
+	static const struct {
+		void (*first)(pid_t pid);	/* before we know it */
+		void (*later)(pid_t pid);
+	} who[] = {
+		{ be_niced, NULL }, { be_raised, NULL }, { be_idle, NULL }, { NULL, be_batch },
+	};
+
+	for (size_t i = 0; i < sizeof(who) / sizeof(who[0]); i++) {
+		struct kid k = kid_start();
+		struct place_task none = task_of(k.pid, STARLING_ROLE_NONE, false);
+
+		if (who[i].first)
+			who[i].first(k.pid);
+		assert_true(ops->real_time(p, k.pid));	/* not looked at yet */
+		apply_feeder(k.pid, false);
+		if (who[i].later)
+			who[i].later(k.pid);
+		apply_feeder(k.pid, true);
+		assert_int_not_equal(class_of(k.pid), SCHED_RR);
+		assert_false(ops->real_time(p, k.pid));
+		apply(&none, 1);
+		assert_false(ops->real_time(p, k.pid));
+		kid_end(&k);
+	}
+	(void)x;
+}
+
+static void who_can_have_real_time(void **x)
+{
+	struct kid k = kid_start();
+
+	be_batch(k.pid);
+	apply_feeder(k.pid, false);
+	assert_true(ops->real_time(p, k.pid));
+	apply_feeder(k.pid, true);
+	/* where the machine refuses it, nobody can */
+	assert_int_equal(ops->real_time(p, k.pid), class_of(k.pid) == SCHED_RR);
+	kid_end(&k);
+	(void)x;
+}
+
+/* One that has such a class without us goes before tools as well. */
+static void who_has_real_time(void **x)
+{
+	struct sched_param param = { .sched_priority = 1 };
+	struct kid k = kid_start();
+
+	if (sched_setscheduler(k.pid, SCHED_FIFO, &param)) {
+		kid_end(&k);
+		skip();
+	}
+	apply_feeder(k.pid, true);
+	assert_true(ops->real_time(p, k.pid));
+	assert_int_equal(class_of(k.pid), SCHED_FIFO);
+	kid_end(&k);
+	(void)x;
+}
+
 #define with_placer(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		with_placer(a_role_is_lost),
+		with_placer(who_cannot_have_real_time),
+		with_placer(who_can_have_real_time),
+		with_placer(who_has_real_time),
 	};
 
 	if (geteuid()) {
