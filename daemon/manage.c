@@ -560,10 +560,29 @@ static void tell_guard(struct daemon *d)
 	history_add(&d->history, LOG_INFO, "rule", "%s", g->said);
 }
 
+static bool any_real_time(const struct daemon *d)
+{
+	for (const struct task *task = d->tasks.head; task; task = task->hh.next)
+		if (task->role == STARLING_ROLE_FEEDER && task->real_time)
+			return true;
+	return false;
+}
+
 /*
- * What can be left out, so that it can be tried. The scheduler goes by roles: of a
- * plan it follows the CPUs, and the class of those that have one of the kernel's.
+ * The scheduler goes by roles: of a plan it follows the CPUs, and the class of those
+ * that have one of the kernel's. While nobody has, priority does nothing: a trial
+ * would find that, and whoever comes later would have to do without.
  */
+static unsigned int rules_of_scheduler(const struct daemon *d)
+{
+	unsigned int rules = GUARD_BIT(GUARD_CORES) | GUARD_BIT(GUARD_NOISE);
+
+	if (d->placer_ops == &placer_sched_partial || any_real_time(d))
+		rules |= GUARD_BIT(GUARD_PRIORITY);
+	return rules;
+}
+
+/* What can be left out, so that it can be tried. */
 static unsigned int rules_in_reach(const struct daemon *d)
 {
 	unsigned int rules = GUARD_ALL;
@@ -571,8 +590,7 @@ static unsigned int rules_in_reach(const struct daemon *d)
 	if (!daemon_places(d))
 		return 0;
 	if (d->placer_ops == &placer_sched_ext || d->placer_ops == &placer_sched_partial)
-		rules = GUARD_BIT(GUARD_CORES) | GUARD_BIT(GUARD_NOISE) |
-			GUARD_BIT(GUARD_PRIORITY);
+		rules = rules_of_scheduler(d);
 	return d->noise ? rules : rules & ~GUARD_BIT(GUARD_NOISE);
 }
 
