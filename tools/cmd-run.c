@@ -214,16 +214,22 @@ static const char *uuid_of(const json_t *status, uint64_t n)
 	return uuid ? uuid : "";
 }
 
-/* The command sees only the GPU that was asked for. */
-static void see(const struct run *run, const json_t *status)
+/* The command sees no other GPU, unless it is to; false: it does not see this one. */
+static bool see(const struct run *run, const json_t *status, char *why, size_t size)
 {
-	char why[240];
+	unsigned int gpu = run->gpu.settings.gpu;
+	const char *uuid = uuid_of(status, gpu);
 
-	if (!run->gpu.see_one)
-		return;
-	if (!run_see(run->gpu.settings.gpu, uuid_of(status, run->gpu.settings.gpu), why,
-		     sizeof(why)) && !run->quiet)
-		cli_error("%s", why);
+	return run->gpu.see_one ? run_see(gpu, uuid, why, size) : run_sees(gpu, uuid, why, size);
+}
+
+/* It may be meant so. */
+static void see_or_say(const struct run *run, const json_t *status)
+{
+	char why[200];
+
+	if (run->gpu.see_one && !see(run, status, why, sizeof(why)) && !run->quiet)
+		cli_error("%s: left so; unset it, or give gpu=", why);
 }
 
 /* Without the module nothing is put into the command. */
@@ -244,7 +250,7 @@ static bool lease(struct run *run, int fd)
 	}
 	if (run->gpu.see_one)
 		cli_try(&run->common, "Status", NULL, &status);
-	see(run, status);
+	see_or_say(run, status);
 	json_decref(status);
 	return true;
 }
@@ -283,13 +289,29 @@ static const char *mps_pipe(const struct run *run, json_t **status)
 	return err ? NULL : pipe;
 }
 
+/* A limit would be one of a GPU that the command does not use. */
+static bool share_sees(const struct run *run, const json_t *status)
+{
+	char why[200];
+
+	if (!run->gpu.settings.memory_bytes) {
+		see_or_say(run, status);
+		return true;
+	}
+	if (see(run, status, why, sizeof(why)))
+		return true;
+	cli_error("--gpu=share: memory= would limit nothing: %s; unset it, or give gpu=", why);
+	return false;
+}
+
 /* Whether the command's CUDA would use MPS is asked with the command's environment. */
 static bool prepare_share(const struct run *run, const char *pipe, const json_t *status)
 {
 	int class = run->priority ? priority_parse(run->priority) : STARLING_CLASS_DEFAULT;
 	char why[400];
 
-	see(run, status);
+	if (!share_sees(run, status))
+		return false;
 	if (!run_share_environment(&run->gpu, pipe, class,
 				   uuid_of(status, run->gpu.settings.gpu), why, sizeof(why)))
 		cli_error("--gpu=share: %s", why);

@@ -75,8 +75,8 @@ static void see_first(unsigned int gpu, const char *uuid)
 	set_number(gpu);
 }
 
-/* Numbers stay numbers. */
-static enum match narrow(const char *outer, unsigned int gpu, const char *uuid)
+/* What @outer is to GPU @gpu; of MATCH_THIS, whether a number says so. */
+static enum match look_up(const char *outer, unsigned int gpu, const char *uuid, bool *number)
 {
 	enum match all = MATCH_OTHER, one;
 
@@ -88,30 +88,41 @@ static enum match narrow(const char *outer, unsigned int gpu, const char *uuid)
 		one = match(at, n, gpu, uuid);
 		if (one == MATCH_END)
 			return all;
+		*number = is_number(at, n);
+		if (one == MATCH_THIS)
+			return one;
 		if (one == MATCH_PERHAPS)
 			all = one;
-		if (one != MATCH_THIS)
-			continue;
-		if (is_number(at, n))
-			set_number(gpu);
-		else
-			setenv(VISIBLE, uuid, 1);
-		return one;
 	}
 	return all;
+}
+
+bool run_sees(unsigned int gpu, const char *uuid, char *why, size_t size)
+{
+	const char *outer = getenv(VISIBLE);
+	bool number = false;
+
+	if (!outer || look_up(outer, gpu, uuid, &number) != MATCH_OTHER)
+		return true;
+	snprintf(why, size, VISIBLE "='%.80s' leaves out GPU %u (gpu=%u%s)", outer, gpu, gpu,
+		 gpu ? "" : ", the default");
+	return false;
 }
 
 bool run_see(unsigned int gpu, const char *uuid, char *why, size_t size)
 {
 	const char *outer = getenv(VISIBLE);
+	bool number = false;
 
-	if (!outer) {
+	if (!run_sees(gpu, uuid, why, size))
+		return false;
+	if (!outer)
 		see_first(gpu, uuid);
+	else if (look_up(outer, gpu, uuid, &number) != MATCH_THIS)
 		return true;
-	}
-	if (narrow(outer, gpu, uuid) != MATCH_OTHER)
-		return true;
-	snprintf(why, size, VISIBLE "='%.80s' leaves out GPU %u, which is asked for: left so; "
-		 "unset it, or give gpu=", outer, gpu);
-	return false;
+	else if (number)	/* numbers stay numbers */
+		set_number(gpu);
+	else
+		setenv(VISIBLE, uuid, 1);
+	return true;
 }

@@ -14,4 +14,7 @@
  */
 bool run_see(unsigned int gpu, const char *uuid, char *why, size_t size);
 
+/* The same, but that nothing is changed: CUDA shows the command all that it may. */
+bool run_sees(unsigned int gpu, const char *uuid, char *why, size_t size);
+
 #endif

@@ -85,6 +85,20 @@ out_has '^CUDA_VISIBLE_DEVICES=0$' && out_has '^CUDA_DEVICE_ORDER=PCI_BUS_ID$'
 ok $? "and sees its GPU"
 share 0 share,see=all && is "$pipe" && ! out_has VISIBLE
 ok $? "or all"
+GPUEMU_DEVICES=2 CUDA_DEVICE_ORDER=PCI_BUS_ID CUDA_VISIBLE_DEVICES=1
+export GPUEMU_DEVICES CUDA_DEVICE_ORDER CUDA_VISIBLE_DEVICES
+share 0 share && is "$pipe" && out_has '^CUDA_VISIBLE_DEVICES=1$'
+ok $? "or what it was let see"
+run 0 "$STARLING" run --gpu=share -- true && err_lines 1 &&
+	err_has "leaves out GPU 0 (gpu=0, the default): left so; unset it, or give gpu=$"
+ok $? "with a line"
+share 125 share,memory=4G && refused "leaves out GPU 0 (gpu=0, the default); unset it"
+ok $? "but memory of another GPU is not limited: one line"
+share 125 share,memory=4G,see=all && refused "leaves out GPU 0 (gpu=0, the default); unset it"
+ok $? "nor where it sees all that it may"
+share 0 share,memory=4G,gpu=1 && is CUDA_MPS_PINNED_DEVICE_MEM_LIMIT=1=4096M "$pipe"
+ok $? "only that of its own"
+unset GPUEMU_DEVICES CUDA_DEVICE_ORDER CUDA_VISIBLE_DEVICES
 share 0 share,percent=30,priority=batch,memory=16G &&
 	is CUDA_MPS_ACTIVE_THREAD_PERCENTAGE=30 CUDA_MPS_CLIENT_PRIORITY=1 \
 		CUDA_MPS_PINNED_DEVICE_MEM_LIMIT=0=16384M "$pipe"

@@ -75,6 +75,10 @@ static void test_see(void **state)
 		print_message("# %s for GPU %u\n", visible ? visible : "nothing", cases[i].gpu);
 		set(VISIBLE, visible);
 		set(ORDER, cases[i].order);
+		assert_int_equal(run_sees(cases[i].gpu, cases[i].uuid, why, sizeof(why)),
+				 !cases[i].left_out);
+		check(VISIBLE, visible);
+		check(ORDER, cases[i].order);
 		assert_int_equal(run_see(cases[i].gpu, cases[i].uuid, why, sizeof(why)),
 				 !cases[i].left_out);
 		check(VISIBLE, cases[i].to);
@@ -96,6 +100,9 @@ static void test_twice(void **state)
 	assert_true(run_see(3, "", why, sizeof(why)));
 	check(VISIBLE, "3");
 	assert_false(run_see(2, "", why, sizeof(why)));
+	assert_non_null(strstr(why, "leaves out GPU 2 (gpu=2)"));
+	assert_false(run_see(0, "", why, sizeof(why)));
+	assert_non_null(strstr(why, "leaves out GPU 0 (gpu=0, the default)"));
 	check(VISIBLE, "3");
 }
 
