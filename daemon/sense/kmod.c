@@ -16,6 +16,7 @@
 #include <unistd.h>
 #include <uthash.h>
 
+#include "daemon/log.h"
 #include "daemon/sense/kmod.h"
 
 /* Records asked for in one call; the array grows by as many. */
@@ -44,6 +45,7 @@ struct kmod {
 	struct list agents;
 	struct list leases;
 	struct list out;
+	bool few_roles;		/* the module is older than some of them */
 };
 
 static int call(int fd, unsigned long cmd, void *arg)
@@ -180,11 +182,49 @@ int kmod_agents(struct kmod *k, const struct starling_agent_record **agent, size
 	return err;
 }
 
-ssize_t kmod_publish(struct kmod *k, const struct starling_task_record *task, size_t n)
+/* Those that not every module knows. True: there were any. */
+static bool hide_roles(struct starling_task_record *rec, size_t n)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < n; i++) {
+		if (rec[i].role <= STARLING_ROLE_BACKGROUND)
+			continue;
+		rec[i].role = STARLING_ROLE_NONE;
+		any = true;
+	}
+	return any;
+}
+
+static ssize_t publish(const struct kmod *k, const struct starling_task_record *rec, size_t n)
 {
 	struct starling_publish arg = {
-		.size = sizeof(arg), .record_size = sizeof(*task), .count = n,
+		.size = sizeof(arg), .record_size = sizeof(*rec), .count = n,
+		.records = (uintptr_t)rec,
 	};
+	int err = call(k->fd, STARLING_IOC_PUBLISH, &arg);
+
+	return err ? err : (ssize_t)arg.out_applied;
+}
+
+/* What an older module does not know it refuses, and with it all that comes after. */
+static ssize_t publish_some_roles(struct kmod *k, struct starling_task_record *rec, size_t n)
+{
+	ssize_t done = publish(k, rec, n);
+
+	if (done != -EINVAL || !hide_roles(rec, n))
+		return done;
+	done = publish(k, rec, n);
+	if (done < 0)
+		return done;
+	k->few_roles = true;
+	log_warn("the module is older than this daemon and does not know the role inference: "
+		 "it is told none; rebuild and load it again");
+	return done;
+}
+
+ssize_t kmod_publish(struct kmod *k, const struct starling_task_record *task, size_t n)
+{
 	struct starling_task_record *rec;
 	int err = grow(&k->out, n, sizeof(*rec));
 
@@ -195,9 +235,10 @@ ssize_t kmod_publish(struct kmod *k, const struct starling_task_record *task, si
 		memcpy(rec, task, n * sizeof(*rec));
 	for (size_t i = 0; k->before && i < n; i++)
 		adjust(k, &rec[i], 1);
-	arg.records = (uintptr_t)rec;
-	err = call(k->fd, STARLING_IOC_PUBLISH, &arg);
-	return err ? err : (ssize_t)arg.out_applied;
+	if (!k->few_roles)
+		return publish_some_roles(k, rec, n);
+	hide_roles(rec, n);
+	return publish(k, rec, n);
 }
 
 int kmod_rules(struct kmod *k, const struct starling_lease_policy *rules)

@@ -41,7 +41,8 @@ int kmod_agents(struct kmod *k, const struct starling_agent_record **agent, size
 /*
  * Hand GPU values counted since kmod_open(), wait styles and, where role_source is
  * STARLING_BY_DETECTION (else STARLING_BY_NONE), roles to the module. Tasks
- * that are gone or no members are passed over. Returns the number applied.
+ * that are gone or no members are passed over; a module from before a role was
+ * known is told none instead. Returns the number applied.
  */
 ssize_t kmod_publish(struct kmod *k, const struct starling_task_record *task, size_t n);
 

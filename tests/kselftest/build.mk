@@ -5,7 +5,7 @@ kselftest_c := harness commands agents lineage roles telemetry control access tr
 	uring uring32 ring queue daemon lease lease-order lease-end lease-model stress tree-stress lease-stress \
 	scale module util waiter main
 $(eval $(call testprog,starling-kselftest,$(kselftest_c:%=tests/kselftest/%.c) $(lib_c) \
-	daemon/sense/kmod.c,$(URING_LIBS)))
+	daemon/sense/kmod.c daemon/log.c,$(URING_LIBS)))
 
 absent_c := tests/kselftest/harness.c tests/kselftest/absent.c
 absent_ld := -L$(O)/lib -lstarling -Wl,-rpath,'$$$$ORIGIN/../lib'

@@ -23,6 +23,7 @@ rung_src := $(addprefix daemon/place/,rung.c attr.c sattr.c cgfs.c) daemon/cpuse
 $(eval $(call testprog,unit-rung,tests/unit/rung.c $(rung_src),$(CMOCKA_LIBS)))
 $(eval $(call testprog,unit-others,tests/unit/others.c daemon/others.c,$(CMOCKA_LIBS)))
 
+$(eval $(call testprog,unit-publish,tests/unit/publish.c,$(CMOCKA_LIBS)))
 $(eval $(call testprog,unit-own,tests/unit/own.c lib/gpu/own.c,$(CMOCKA_LIBS)))
 see_src := tools/run-see.c tools/run-gpu.c daemon/quantity.c daemon/roles.c \
 	lib/device.c lib/agent.c lib/lease.c lib/gpu/settings.c
