@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #define VMLINUX_BTF "/sys/kernel/btf/vmlinux"
+#define SCHED_EXT "/sys/kernel/sched_ext"
 
 static int bpf(int cmd, union bpf_attr *attr)
 {
@@ -29,6 +30,18 @@ static int bpf(int cmd, union bpf_attr *attr)
 static bool exists(const char *path)
 {
 	return !access(path, F_OK);
+}
+
+static bool read_line(const char *path, char *buf, size_t len)
+{
+	FILE *f = fopen(path, "re");
+	bool ok = f && fgets(buf, len, f);
+
+	if (f)
+		fclose(f);
+	if (ok)
+		buf[strcspn(buf, "\n")] = '\0';
+	return ok;
 }
 
 /* Does the kernel's own type information name @symbol? */
@@ -144,13 +157,25 @@ void check_uprobes(struct check_result *r)
 			  "GPU threads cannot be found");
 }
 
+/* Whether it would be taken is known when it is: by the daemon, which may be of another build. */
 void check_sched_ext(struct check_result *r)
 {
-	if (exists("/sys/kernel/sched_ext"))
-		check_say(r, CHECK_OK, NULL,
-			  "in this kernel: starlingd schedules by it");
-	else
+	char state[32] = "", name[64] = "without a name";
+
+	if (!exists(SCHED_EXT)) {
 		check_say(r, CHECK_OK, NULL, "not in this kernel; not needed");
+		return;
+	}
+	read_line(SCHED_EXT "/state", state, sizeof(state));
+	read_line(SCHED_EXT "/root/ops", name, sizeof(name));
+	if (!state[0] || !strcmp(state, "disabled"))
+		check_say(r, CHECK_OK, NULL, "in this kernel: starlingd takes it if it was built "
+			  "for that and the kernel loads it");
+	else if (!strcmp(name, "starling"))
+		check_say(r, CHECK_OK, NULL, "in this kernel, and scheduler starling is loaded");
+	else
+		check_say(r, CHECK_WARN, "stop that scheduler if starlingd is to schedule",
+			  "in this kernel, but scheduler %s is loaded", name);
 }
 
 void check_uclamp(struct check_result *r)
@@ -159,18 +184,6 @@ void check_uclamp(struct check_result *r)
 		check_say(r, CHECK_OK, NULL, "in this kernel");
 	else
 		check_say(r, CHECK_OK, NULL, "not in this kernel; not needed");
-}
-
-static bool read_line(const char *path, char *buf, size_t len)
-{
-	FILE *f = fopen(path, "re");
-	bool ok = f && fgets(buf, len, f);
-
-	if (f)
-		fclose(f);
-	if (ok)
-		buf[strcspn(buf, "\n")] = '\0';
-	return ok;
 }
 
 static bool has_word(const char *text, const char *word)
