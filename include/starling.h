@@ -44,7 +44,7 @@ struct starling_agent;
 struct starling_telemetry;
 struct starling_lease;
 
-/* The device. -ENODEV: there is no module. -EPROTO: one of another ABI. */
+/* The device. -ENODEV: there is no module. -EACCES: not for this user. -EPROTO: another ABI. */
 int starling_open(struct starling **out);
 void starling_close(struct starling *s);
 int starling_get_info(struct starling *s, struct starling_info *info);
@@ -112,7 +112,7 @@ int starling_role_from_name(const char *name);
  * <linux/starling.h> for who is next and when it ends.
  *
  * Set @size to sizeof(struct starling_lease_opts) and the rest to 0 for one
- * of GPU 0, at normal priority, waiting without limit.
+ * of GPU 0, at its agent's priority, waiting without limit.
  *
  * @flags:	STARLING_LEASE_TRY: -EAGAIN instead of waiting
  * @gpu:	its number, or STARLING_GPU_ANY

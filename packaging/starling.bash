@@ -36,7 +36,7 @@ _starling() {
 	fi
 	case ${COMP_WORDS[COMP_CWORD - 1]} in
 	--role | -r)
-		COMPREPLY=($(compgen -W "feeder service orchestrator tool background" -- "$cur"))
+		COMPREPLY=($(compgen -W "feeder service orchestrator tool background inference" -- "$cur"))
 		return ;;
 	--priority | -p)
 		COMPREPLY=($(compgen -W "interactive normal batch" -- "$cur"))
