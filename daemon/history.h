@@ -10,7 +10,7 @@ enum { HISTORY_MAX = 128, HISTORY_TEXT = 256 };
 struct history_entry {
 	uint64_t seq;		/* from 1 on */
 	uint64_t real_ns;	/* CLOCK_REALTIME */
-	const char *about;	/* static: "rule", "gpu", "daemon" */
+	const char *about;	/* static: "rule", "gpu", "inference", "daemon" */
 	char text[HISTORY_TEXT];
 };
 

@@ -33,10 +33,11 @@ struct method {
 static const char control_idl[] =
 "# Starling's control socket. Values that are not known are null.\n"
 "interface " CONTROL_INTERFACE "\n\n"
-"# What is managed, what is protected, per agent and per feeder.\n"
+"# What is managed, what is protected, per agent, per feeder, and per thread that\n"
+"# computes a model on CPUs.\n"
 "method Status() -> (version: int, starling: string, mode: object,\n"
 "  plan: object, guard: object, noise: object, agents: []object, ratio: object,\n"
-"  feeders: []object, gpu: object, daemon: object)\n\n"
+"  feeders: []object, inference: []object, gpu: object, daemon: object)\n\n"
 "# Where the next piece of inference should run: gpu, cpu or elsewhere.\n"
 "method Advise(agent: ?string, priority: ?string, gpu: ?int, memory_bytes: ?int)\n"
 "  -> (version: int, advice: string, reason: string, sure: string,\n"

@@ -40,7 +40,8 @@ static const struct argp argp = {
 	.options = options,
 	.parser = parse,
 	.doc = "Print what the daemon has decided, the newest last: GPU threads found and "
-	       "gone, rules kept and withdrawn with what was measured, off and on.",
+	       "gone, models computed on CPUs, placers that ended and came back, rules kept "
+	       "and withdrawn with what was measured, off and on.",
 	.children = children,
 };
 
@@ -52,7 +53,7 @@ static void print_entry(const json_t *e)
 
 	if (localtime_r(&at, &tm))
 		strftime(when, sizeof(when), "%F %T", &tm);
-	printf("%s  %-6s  %s\n", when, field_text(e, "about"), field_text(e, "text"));
+	printf("%s  %-9s  %s\n", when, field_text(e, "about"), field_text(e, "text"));
 }
 
 static void print_entries(const json_t *answer, const struct log_opts *o)

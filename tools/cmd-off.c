@@ -38,8 +38,8 @@ int cmd_on(int argc, char **argv)
 {
 	struct common o = { 0 };
 	json_t *answer;
-	int ret = call(argc, argv, "Place tasks again after 'starling off'.",
-		       "On", &answer, &o);
+	int ret = call(argc, argv, "Place tasks again after 'starling off', and try a placer "
+		       "again that the kernel has put out.", "On", &answer, &o);
 
 	if (ret)
 		return ret;

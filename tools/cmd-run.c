@@ -32,17 +32,19 @@ enum { OPT_GPU = 256 };
 
 static const struct argp_option options[] = {
 	{ "role", 'r', "ROLE", 0,
-	  "feeder, service, orchestrator, tool or background (default: by what it does)", 0 },
+	  "feeder, service, orchestrator, tool, background or inference (default: by what "
+	  "it does)", 0 },
 	{ "weight", 'w', "N", 0, "Share against other agents, 1 to 10000 (default: 100)", 0 },
 	{ "priority", 'p', "CLASS", 0,
 	  "interactive, where a person waits for it, normal, or batch (default: normal)", 0 },
 	{ "name", 'n', "NAME", 0, "Name of the agent (default: the command's)", 0 },
 	{ "gpu", OPT_GPU, "lease|share[,KEY=VALUE...]", 0,
 	  "Without a change to COMMAND, lease: take a lease for each stretch of work on the GPU. "
-	  "Keys: priority (default: the agent's), turn and linger (10ms), memory (16G), "
-	  "reserve (4G), patience (5s), gpu, wait (block, keep), see (one, all). share: work there "
-	  "at the same time as others that share, by MPS, if that is allowed here. Keys: "
-	  "percent (30), priority, memory, gpu, see", 0 },
+	  "Keys: priority=CLASS (default: the agent's), turn=TIME (10ms), linger=TIME (1ms "
+	  "where interactive, else 0ms), memory=SIZE (none), reserve=SIZE (by the machine's "
+	  "memory), patience=TIME (5s), gpu=N (0), wait=block|keep, see=one|all (one). share: "
+	  "work there at the same time as others that share, by MPS, if that is allowed here. "
+	  "Keys: percent=N, priority=CLASS, memory=SIZE, gpu=N (0), see=one|all (one)", 0 },
 	{ "quiet", 'q', NULL, 0, "Say nothing when there is nobody to register with", 0 },
 	{ 0 },
 };
