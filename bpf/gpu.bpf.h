@@ -4,8 +4,9 @@
  *
  * A hit of a uprobe costs microseconds. Always on is only the entry of calls
  * that wait for the device, where the cost hides under the device's own time,
- * and of allocations. Returns, launches and sched_yield() are probed in short
- * windows; between these, what they would count is extrapolated and marked
+ * and of those that are rare: launches of whole graphs, allocations and new
+ * contexts. Returns, launches of single kernels and sched_yield() are probed in
+ * short windows; between these, what they would count is extrapolated and marked
  * as an estimate.
  *
  * The entry of what computes a model on CPUs is probed by the same program.
@@ -58,7 +59,6 @@ static __always_inline void guess_wait(struct task_state *st, u64 now)
 		st->gpu_wait_ns += gap * (st->seen_ns * SHARE_ONE / st->seen_gap) / SHARE_ONE;
 	else
 		st->gpu_wait_ns += mean < gap ? mean : gap;
-	st->flags |= TASK_ESTIMATED;
 }
 
 static __always_inline void guess_launches(struct task_state *st)
@@ -69,12 +69,11 @@ static __always_inline void guess_launches(struct task_state *st)
 		learn_add(st);
 		return;
 	}
-	if (!st->learn_waits)
+	if (!st->learn_launches)
 		return;
 	n = (u64)st->learn_launches * LAUNCH_ONE / st->learn_waits + st->launch_rest;
 	st->launches += n / LAUNCH_ONE;
 	st->launch_rest = n % LAUNCH_ONE;
-	st->flags |= TASK_ESTIMATED;
 }
 
 static __always_inline void vote(struct task_state *st, u16 style)
@@ -206,6 +205,16 @@ static __always_inline void computes(struct task_struct *p, struct task_state *s
 	event_task(PROBE_COMPUTE, p, st, news);
 }
 
+/* Each process once, however it was seen to begin with a GPU. */
+static __always_inline void report_opener(struct task_struct *p)
+{
+	u32 tgid = p->tgid;
+	u8 one = 1;
+
+	if (!bpf_map_update_elem(&openers, &tgid, &one, BPF_NOEXIST))
+		event_task(PROBE_GPU_OPEN, p, state_of(p), true);
+}
+
 SEC("uprobe")
 int on_call(struct pt_regs *ctx)
 {
@@ -215,16 +224,26 @@ int on_call(struct pt_regs *ctx)
 
 	if (!st)
 		return 0;
-	if (cookie == PROBE_CALL_WAIT) {
+	switch (cookie) {
+	case PROBE_CALL_WAIT:
 		/* what it waits for in poll(), it does so for these calls */
 		st->flags = (st->flags | TASK_LIBRARY) & ~TASK_POLLS;
 		wait_begins(p, st);
-	} else if (cookie == PROBE_CALL_COMPUTE) {
+		return 0;
+	case PROBE_CALL_COMPUTE:
 		computes(p, st);
-	} else {
+		return 0;
+	case PROBE_CALL_GRAPH:
+		st->launches++;
+		break;
+	case PROBE_CALL_ALLOC:
 		st->alloc_bytes += PT_REGS_PARM2(ctx);
-		st->flags |= TASK_GPU;
+		break;
+	case PROBE_CALL_CONTEXT:
+		report_opener(p);
+		break;
 	}
+	st->flags |= TASK_GPU;
 	return 0;
 }
 
@@ -303,16 +322,6 @@ static __always_inline bool gpu_device(u32 dev)
 
 	return major == NVIDIA_MAJOR || (uvm_major && major == uvm_major) ||
 	       (major == DRM_MAJOR && minor >= DRM_RENDER_MIN);
-}
-
-/* Each process once, however its open was seen. */
-static __always_inline void report_opener(struct task_struct *p)
-{
-	u32 tgid = p->tgid;
-	u8 one = 1;
-
-	if (!bpf_map_update_elem(&openers, &tgid, &one, BPF_NOEXIST))
-		event_task(PROBE_GPU_OPEN, p, state_of(p), true);
 }
 
 SEC("fentry/chrdev_open")

@@ -128,6 +128,8 @@ enum probe_call {
 	PROBE_CALL_ALLOC,
 	PROBE_CALL_LAUNCH,
 	PROBE_CALL_COMPUTE,
+	PROBE_CALL_GRAPH,
+	PROBE_CALL_CONTEXT,
 };
 
 /* What was dropped, by whom; one index a cause. */

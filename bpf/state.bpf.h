@@ -12,11 +12,10 @@
 #define TASK_WATCHED	(1U << 2)
 #define TASK_GPU	(1U << 3)	/* called the GPU driver's library */
 #define TASK_EXITED	(1U << 4)
-#define TASK_ESTIMATED	(1U << 5)	/* gpu_wait_ns, launches: in part */
-#define TASK_LIBRARY	(1U << 6)	/* its waits in the driver's library are seen */
-#define TASK_POLLS	(1U << 7)	/* only those in poll() are */
-#define TASK_DRIVER	(1U << 8)	/* is in driver_threads */
-#define TASK_COMPUTE	(1U << 9)	/* computes a model's graphs */
+#define TASK_LIBRARY	(1U << 5)	/* its waits in the driver's library are seen */
+#define TASK_POLLS	(1U << 6)	/* only those in poll() are */
+#define TASK_DRIVER	(1U << 7)	/* is in driver_threads */
+#define TASK_COMPUTE	(1U << 8)	/* computes a model's graphs */
 
 /*
  * @base_*, @folded_*: of run, run-queue and GPU wait time, at join, and what the agent's

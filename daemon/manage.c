@@ -260,7 +260,7 @@ void manage_event(void *ctx, const struct sense_event *ev)
 		return;
 	}
 	if (ev->type == SENSE_GPU_OPEN) {
-		log_debug("process %u opened a GPU device", ev->tgid);
+		log_debug("process %u begins with a GPU", ev->tgid);
 		return;
 	}
 	task = event_task(d, ev);

@@ -64,8 +64,12 @@ static const struct call {
 	{ "cuLaunchKernelEx_ptsz", PROBE_CALL_LAUNCH, false },
 	{ "cuLaunchCooperativeKernel", PROBE_CALL_LAUNCH, false },
 	{ "cuLaunchCooperativeKernel_ptsz", PROBE_CALL_LAUNCH, false },
-	{ "cuGraphLaunch", PROBE_CALL_LAUNCH, false },
-	{ "cuGraphLaunch_ptsz", PROBE_CALL_LAUNCH, false },
+	{ "cuGraphLaunch", PROBE_CALL_GRAPH, false },
+	{ "cuGraphLaunch_ptsz", PROBE_CALL_GRAPH, false },
+	{ "cuCtxCreate_v2", PROBE_CALL_CONTEXT, false },
+	{ "cuCtxCreate_v3", PROBE_CALL_CONTEXT, false },
+	{ "cuCtxCreate_v4", PROBE_CALL_CONTEXT, false },
+	{ "cuDevicePrimaryCtxRetain", PROBE_CALL_CONTEXT, false },
 	/* no GPU's: the part of ggml that computes on CPUs */
 	{ "ggml_graph_compute", PROBE_CALL_COMPUTE, false },
 };
@@ -98,7 +102,7 @@ struct lib {
 	int fd;
 	pid_t witness;
 	uint64_t offset[NCALLS];
-	int link;		/* entries of waits and allocations */
+	int link;		/* entries of what is always probed */
 	int returns;		/* of waits, beyond windows */
 };
 

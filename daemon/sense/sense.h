@@ -21,7 +21,7 @@ enum sense_event_type {
 	SENSE_EXIT,		/* a member or GPU task exited */
 	SENSE_GPU_FIRST_WAIT,	/* a thread waited for a GPU the first time */
 	SENSE_GPU_RESUME,	/* a GPU thread waits again after >= 100 ms */
-	SENSE_GPU_OPEN,		/* a process opened a GPU driver's device */
+	SENSE_GPU_OPEN,		/* a process opened a GPU driver's device or made a context */
 	SENSE_COMPUTE,		/* a thread computes a model; each 100 ms at most */
 	SENSE_JOIN,		/* a task joined an agent (module, run) */
 	SENSE_LEAVE,		/* a task left its agent without exiting */
