@@ -12,6 +12,9 @@ import threading
 import time
 
 HERE = os.path.dirname(os.path.realpath(__file__))
+sys.path.insert(0, os.path.dirname(HERE))
+from tap import Tap, within
+
 MODULES = (("nvidia", "/mock/nvidia.ko"), ("nvidia_uvm", "/mock/nvidia-uvm.ko"))
 FOUND_WITHIN_NS = 100e6
 IOCTL_WITHIN = 0.05
@@ -19,28 +22,8 @@ WAIT_WITHIN = 0.25
 CROWD = 1200
 CROWD_MAX = 1024
 
-count = failed = 0
-
-
-def ok(good, text, detail=None):
-    global count, failed
-    count += 1
-    failed += not good
-    print(f"{'ok' if good else 'not ok'} {count} - {text}", flush=True)
-    if not good:
-        print(f"# {detail}", flush=True)
-    return good
-
-
-def within(seconds, wanted):
-    """What it gives, as soon as that is something."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        got = wanted()
-        if got:
-            return got
-        time.sleep(0.3)
-    return None
+tap = Tap()
+ok = tap.ok
 
 
 def starling(*args):
@@ -297,8 +280,7 @@ def main():
     log.seek(0)
     lines = [line for line in log.read().splitlines() if not missing or missing not in line]
     ok(not lines, "and had nothing to say", lines)
-    print(f"1..{count}")
-    sys.exit(1 if failed else 0)
+    tap.done()
 
 
 main()

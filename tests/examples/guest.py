@@ -19,7 +19,9 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__)
 OUT = os.path.join(TOP, os.environ["O"])
 os.environ["STARLING_LIB"] = os.path.join(OUT, "lib", "libstarling.so.0")
 sys.path.insert(0, os.path.join(TOP, "python"))
+sys.path.insert(0, os.path.join(TOP, "tests"))
 import starling     # noqa: E402
+from tap import Tap
 
 EXAMPLES = ("langgraph_agents.py", "openai_agents.py")
 NAMES = ("planner", "coder", "tester")
@@ -27,16 +29,8 @@ TRACING = "/sys/kernel/tracing/"
 EVENT = re.compile(r"starling_(\w+): (.*)")
 CONTROL_CLAIM, AGENTS, LEASE_POLICY, POLICY_HOLD = 0xB502, 0xB505, 0xB527, 4
 
-count = failed = 0
-
-
-def ok(good, text, detail=""):
-    global count, failed
-    count += 1
-    failed += not good
-    print(f"{'ok' if good else 'not ok'} {count} - {text}", flush=True)
-    if not good:
-        print("\n".join("# " + line for line in str(detail).splitlines()), flush=True)
+tap = Tap()
+ok = tap.ok
 
 
 def write(name, text):
@@ -172,8 +166,7 @@ def main():
         print(f"# {time.monotonic() - begin:.0f} s", flush=True)
     server.send_signal(signal.SIGTERM)
     server.wait()
-    print(f"1..{count}")
-    sys.exit(1 if failed else 0)
+    tap.done()
 
 
 if __name__ == "__main__":

@@ -11,6 +11,9 @@ import subprocess
 import sys
 import time
 
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+from tap import Tap, within
+
 DEVICE = "/dev/mockgpu"
 # Jobs at once, and the length of one in microseconds; one waits for itself alone.
 CLIENTS = ((1, 20000), (4, 10000), (3, 30000))
@@ -21,17 +24,8 @@ WITHIN = 0.05
 # Each job's begin and end are seen a moment after the device's own.
 SLACK_S = 0.02
 
-count = failed = 0
-
-
-def ok(good, text, detail=None):
-    global count, failed
-    count += 1
-    failed += not good
-    print(f"{'ok' if good else 'not ok'} {count} - {text}", flush=True)
-    if not good:
-        print(f"# {detail}", flush=True)
-    return good
+tap = Tap()
+ok = tap.ok
 
 
 def client(jobs, us):
@@ -67,17 +61,6 @@ def gpu():
         return json.loads(p.stdout)["gpu"]
     except (ValueError, KeyError):
         return {}
-
-
-def within(seconds, wanted):
-    """What it gives, as soon as that is something."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        got = wanted()
-        if got:
-            return got
-        time.sleep(0.5)
-    return None
 
 
 def told(pids):
@@ -148,8 +131,7 @@ def main():
     ok(within(30, lambda: not told([p.pid for p in procs])), "ended ones are gone", gpu())
     daemon.terminate()
     ok(daemon.wait(20) == 0, "the daemon ends")
-    print(f"1..{count}")
-    sys.exit(1 if failed else 0)
+    tap.done()
 
 
 if len(sys.argv) == 3:

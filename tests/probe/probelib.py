@@ -10,6 +10,9 @@ import threading
 import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+sys.path.insert(0, os.path.join(TOP, "tests"))
+from tap import Tap        # noqa: E402,F401
+
 OUT = os.path.join(TOP, os.environ.get("O", "build"))
 STYLES = {0: "unknown", 1: "block", 2: "spin", 3: "yield"}
 TOOL, BY_LINEAGE = 4, 1
@@ -35,30 +38,6 @@ def skip_all(why):
 def need_root():
     if os.geteuid():
         skip_all("needs root")
-
-
-class Tap:
-    def __init__(self):
-        self.count = self.failed = 0
-
-    def ok(self, good, text, detail=None):
-        self.count += 1
-        self.failed += not good
-        print(f"{'ok' if good else 'not ok'} {self.count} - {text}", flush=True)
-        if not good and detail is not None:
-            print(f"# {detail}", flush=True)
-        return good
-
-    def skip(self, text, why):
-        self.count += 1
-        print(f"ok {self.count} - {text} # SKIP {why}", flush=True)
-
-    def note(self, text):
-        print(f"# {text}", flush=True)
-
-    def done(self):
-        print(f"1..{self.count}")
-        sys.exit(1 if self.failed else 0)
 
 
 class Dump:
