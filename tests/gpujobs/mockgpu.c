@@ -15,7 +15,6 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
-#include <linux/version.h>
 #include <linux/wait.h>
 #include <drm/gpu_scheduler.h>
 
@@ -275,7 +274,7 @@ static struct miscdevice mock_misc = {
 
 static int mock_sched_init(struct device *dev)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
+#ifdef HAVE_SCHED_INIT_ARGS
 	const struct drm_sched_init_args args = {
 		.ops = &mock_ops, .num_rqs = DRM_SCHED_PRIORITY_COUNT,
 		.credit_limit = MOCK_DEPTH, .timeout = MAX_SCHEDULE_TIMEOUT,
@@ -291,7 +290,7 @@ static int mock_sched_init(struct device *dev)
 
 static void mock_timer_init(void)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+#ifdef HAVE_HRTIMER_SETUP
 	hrtimer_setup(&mock.timer, mock_done, CLOCK_MONOTONIC, HRTIMER_MODE_ABS);
 #else
 	hrtimer_init(&mock.timer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS);
