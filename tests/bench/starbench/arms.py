@@ -12,6 +12,7 @@ from . import cgroups, daemon, sched
 SLICE_US = 100
 FIFO_PRIORITY = 10
 PINNED_CPUS = 4
+LOOK = "--dry-run"
 
 
 class Arm:
@@ -19,6 +20,7 @@ class Arm:
     hold: makes an object with both of them and close(), for the time of a cell.
     expect: attributes that feeder and tools must have while it is measured.
     options: of starlingd beside the placer.
+    looks: starlingd changes nothing, so no target is for it.
     cannot: function of the set-up that says why this arm cannot be had here."""
 
     def __init__(self, name, label, feeder=None, tools=None, hold=None, expect=None, hogs=True,
@@ -34,6 +36,7 @@ class Arm:
         self.placer = placer
         self.options = options
         self.starling = placer is not None
+        self.looks = LOOK in options
         self.cannot = cannot or (lambda setup: None)
 
 
@@ -108,8 +111,8 @@ def table():
         _starling("starling-ext", "Starling, sched_ext", "sched_ext"),
         _starling("starling-no-noise", "Starling, --noise=off", "auto", "--noise=off"),
         _starling("starling-guard", "Starling, --guard=on", "auto", "--guard=on"),
-        _starling("starling-look", "Starling, --dry-run", "auto", "--dry-run"),
-        _starling("fifo-look", "SCHED_FIFO, --dry-run", "auto", "--dry-run", feeder=_fifo),
+        _starling("starling-look", f"Starling, {LOOK}", "auto", LOOK),
+        _starling("fifo-look", f"SCHED_FIFO, {LOOK}", "auto", LOOK, feeder=_fifo),
     ]
 
 

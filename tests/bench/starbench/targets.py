@@ -157,7 +157,7 @@ def of_style(style, cells, arms, load="hogs"):
     where = style if load == "hogs" else f"{load}, {style}"
     rows = []
     for arm in arms:
-        if arm.starling and cells.get(arm.name):
+        if arm.starling and not arm.looks and cells.get(arm.name):
             text = where if arm.name == "starling" else f"{where}, {arm.label}"
             rows += _of_own(text, style, cells, arms, arm.name, load)
     return rows + of_noise(where, cells)
