@@ -576,45 +576,6 @@ static void without_the_right_to_undo(void **x)
 	(void)x;
 }
 
-/* Who only says that it computes has no lower nice value than it may take itself. */
-static void a_word_is_no_right(void **x)
-{
-	struct rlimit none = { 0, 0 }, some = { 25, 25 };
-	struct place_task t;
-	struct kid k, root;
-	char text[256];
-
-	set_cap_nice(false);
-	k = kid_start();
-	set_cap_nice(true);
-	root = kid_start();
-	assert_int_equal(prlimit(k.pid, RLIMIT_NICE, &none, NULL), 0);
-	plan.role[STARLING_ROLE_INFERENCE].nice_delta = -10;
-	t = task_of(k.pid, k.pid, STARLING_ROLE_INFERENCE);
-	t.said = true;
-	apply(&t, 1);
-	assert_int_equal(kid_attrs(k.pid).nice, 0);
-	assert_int_equal(kid_attrs(k.pid).policy, SCHED_OTHER);
-	assert_true(ops->explain(p, k.pid, text, sizeof(text)) > 0);
-	assert_non_null(strstr(text, "RLIMIT_NICE"));
-	if (!prlimit(k.pid, RLIMIT_NICE, &some, NULL)) {
-		apply(&t, 1);
-		assert_int_equal(kid_attrs(k.pid).nice, -5);
-	}
-	t.said = false;
-	apply(&t, 1);
-	assert_int_equal(kid_attrs(k.pid).nice, -10);
-	ops->explain(p, k.pid, text, sizeof(text));
-	assert_null(strstr(text, "RLIMIT_NICE"));
-	t = task_of(root.pid, root.pid, STARLING_ROLE_INFERENCE);
-	t.said = true;
-	apply(&t, 1);
-	assert_int_equal(kid_attrs(root.pid).nice, -10);
-	kid_end(&root);
-	kid_end(&k);
-	(void)x;
-}
-
 /* Born in its place; goes back to what its parent was. */
 static void a_child_inherits(void **x)
 {
@@ -819,7 +780,6 @@ int main(void)
 		with_placer(real_time_is_not_touched),
 		with_placer(an_own_idle_class_stays),
 		with_placer(without_the_right_to_undo),
-		with_placer(a_word_is_no_right),
 		with_placer(a_child_inherits),
 		with_placer(an_orphan_inherits),
 		with_placer(the_unknown_are_found),
