@@ -15,8 +15,9 @@
  *
  * Tools in the idle class starve beside other work of normal class, and none of them
  * preempts another when it wakes: those that meet at a barrier lose a tenth of their
- * work. So they are there only for threads that gain by it; only while a feeder is active, and for a short time after; and,
- * where a core is kept, only while there is no such work (crowd.c).
+ * work. So they are there only for threads that gain by it; only while a feeder is
+ * active, and for a short time after; and, where a core is kept, only while there is no
+ * such work (crowd.c).
  *
  * A core is lent as soon as its feeder is quiet and taken back by the next
  * decision that sees it active. When that happens soon after lending, the
