@@ -37,8 +37,8 @@ ok $? "off"
 run 0 "$STARLING" on --json && is_json
 ok $? "on"
 run 0 "$STARLING" log && [ "$(cut -d' ' -f 3- "$TMP/out")" = \
-	" daemon  switched off: 0 tasks restored; watching only
- daemon  switched on" ]
+	" daemon     switched off: 0 tasks restored; watching only
+ daemon     switched on" ]
 ok $? "log has both"
 run 0 "$STARLING" log --json && python3 -c '
 import json, sys
