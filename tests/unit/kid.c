@@ -2,6 +2,7 @@
 #include "tests/unit/kid.h"
 
 #include <assert.h>
+#include <linux/capability.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -170,4 +171,16 @@ void dir_remove(char *dir)
 	unlink(path);
 	must(!rmdir(dir));
 	free(dir);
+}
+
+void kid_cap_nice(bool on)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	must(!syscall(SYS_capget, &head, data));
+	data[0].effective &= ~CAP_TO_MASK(CAP_SYS_NICE);
+	if (on)
+		data[0].effective |= CAP_TO_MASK(CAP_SYS_NICE);
+	must(!syscall(SYS_capset, &head, data));
 }

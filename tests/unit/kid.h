@@ -3,6 +3,7 @@
 #ifndef STARLING_TESTS_KID_H
 #define STARLING_TESTS_KID_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 #include "daemon/place/attr.h"
 
@@ -21,6 +22,8 @@ pid_t kid_orphan(struct kid *k);
 /* Let it start a thread; returns its tid. */
 pid_t kid_thread(struct kid *k);
 void kid_end(struct kid *k);
+/* Have CAP_SYS_NICE, which kids started then inherit, or not. */
+void kid_cap_nice(bool on);
 /* End a process that a kid made. */
 void kid_kill(pid_t pid);
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The task placer on real processes, and what is left of it after kill -9. */
-#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -546,24 +545,12 @@ static void an_own_idle_class_stays(void **x)
 	(void)x;
 }
 
-static void set_cap_nice(bool on)
-{
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
-
-	assert_int_equal(syscall(SYS_capget, &head, data), 0);
-	data[0].effective &= ~CAP_TO_MASK(CAP_SYS_NICE);
-	if (on)
-		data[0].effective |= CAP_TO_MASK(CAP_SYS_NICE);
-	assert_int_equal(syscall(SYS_capset, &head, data), 0);
-}
-
 /* What could not be taken back is not done. */
 static void without_the_right_to_undo(void **x)
 {
 	struct kid k = kid_start();
 
-	set_cap_nice(false);
+	kid_cap_nice(false);
 	ops->close(p);
 	p = open_placer();
 	apply_one(k.pid, STARLING_ROLE_TOOL);
@@ -571,7 +558,7 @@ static void without_the_right_to_undo(void **x)
 	assert_true(CPU_EQUAL(mask_of(k.pid), tool_mask()));
 	ops->undo(p);
 	assert_true(CPU_EQUAL(mask_of(k.pid), &all));
-	set_cap_nice(true);
+	kid_cap_nice(true);
 	kid_end(&k);
 	(void)x;
 }

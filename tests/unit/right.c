@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Who only says that it computes has no lower nice value than it may take itself. */
-#include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -17,18 +16,6 @@ static struct journal *j;
 static struct placer *p;
 static struct kid k;
 
-static void set_cap_nice(bool on)
-{
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
-
-	assert_int_equal(syscall(SYS_capget, &head, data), 0);
-	data[0].effective &= ~CAP_TO_MASK(CAP_SYS_NICE);
-	if (on)
-		data[0].effective |= CAP_TO_MASK(CAP_SYS_NICE);
-	assert_int_equal(syscall(SYS_capset, &head, data), 0);
-}
-
 /* False: to raise a limit takes a capability that we lack here. */
 static bool set_limit(rlim_t limit)
 {
@@ -42,9 +29,9 @@ static int set_up(void **x)
 	dir = dir_make();
 	assert_int_equal(journal_open(&j, dir), 0);
 	assert_int_equal(ops->open(&p, j), 0);
-	set_cap_nice(false);
+	kid_cap_nice(false);
 	k = kid_start();
-	set_cap_nice(true);
+	kid_cap_nice(true);
 	assert_true(set_limit(0));
 	(void)x;
 	return 0;
